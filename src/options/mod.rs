@@ -1,0 +1,9 @@
+//! The command line as typed: which options, with which words.
+
+#![forbid(unsafe_code)]
+
+mod parse;
+pub mod table;
+
+pub use parse::{Given, Misuse, Options, find_variable};
+pub use table::{Opt, USAGE};

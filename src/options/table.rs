@@ -1,0 +1,182 @@
+//! The options: one row each, from which the parser works and the usage text is made.
+
+#![forbid(unsafe_code)]
+
+use core::ffi::CStr;
+
+use crate::sys::zstr::{Word, ZStr};
+
+/// One option.
+pub struct Row {
+    /// The short name, or a space.
+    pub short: u8,
+    /// The long name, without its dashes.
+    pub long: &'static str,
+    /// The name of its value; empty for a flag.
+    pub value: &'static str,
+    /// What it does, for the usage text.
+    pub help: &'static str,
+}
+
+/// Declares the rows and, from the same lines, the enum that names them.
+macro_rules! rows {
+    ($($name:ident $short:literal $long:literal $value:literal $help:literal)*) => {
+        /// An option's name in this program; its number is that of its row.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "each is documented by its row")]
+        pub enum Opt { $($name),* }
+
+        /// Every option, in the order of [`ROWS`].
+        pub const OPTS: &[Opt] = &[$(Opt::$name),*];
+
+        /// Every option's row, in the order of the usage text.
+        pub const ROWS: &[Row] = &[$(Row { short: $short, long: $long, value: $value, help: $help }),*];
+    };
+}
+
+rows! {
+    Chdir        b'c' "chdir"         "DIR"   "working directory [/]"
+    Umask        b'k' "umask"         "OCTAL" "file mode mask [0]"
+    Stdin        b'i' "stdin"         "FILE"  "[/dev/null]; - keeps the caller's"
+    Stdout       b'o' "stdout"        "FILE"  "the same"
+    Stderr       b'e' "stderr"        "FILE"  "the same"
+    Output       b'O' "output"        "FILE"  "-o and -e"
+    Truncate     b' ' "truncate"      ""      "empty output files first"
+    Env          b'E' "env"           "K=V"   "set a variable"
+    Unset        b' ' "unset"         "K"     "remove one"
+    ClearEnv     b' ' "clear-env"     ""      "remove all inherited"
+    Pidfile      b'p' "pidfile"       "FILE"  "locked, holds the pid"
+    Lockfile     b'l' "lockfile"      "FILE"  "locked"
+    Oknodo       b' ' "oknodo"        ""      "already running is success"
+    Foreground   b'F' "foreground"    ""      "no fork, no session"
+    Argv0        b' ' "argv0"         "NAME"  "[COMMAND]"
+    KeepFd       b' ' "keep-fd"       "N,N"   "leave these open"
+    NoClose      b' ' "no-close"      ""      "leave all open"
+    KeepSignals  b' ' "keep-signals"  ""      "leave dispositions and mask"
+    IgnoreSignal b' ' "ignore-signal" "S,S"   "ignore these"
+    PrintPid     b' ' "print-pid"     ""      "on stdout, once running"
+    Verbose      b'v' "verbose"       ""      "show each step"
+    Quiet        b'q' "quiet"         ""      "errors only"
+    Help         b'h' "help"          ""      ""
+    Version      b'V' "version"       ""      ""
+    Append       b'a' "append"        ""      "always so:"
+    Background   b'b' "background"    ""      ""
+    CloseFds     b'f' "close-fds"     ""      ""
+    MakePidfile  b'm' "make-pidfile"  ""      ""
+}
+
+const HEADER: &str = "usage: bgexec [OPTION]... [--] COMMAND [ARG]...\n";
+
+/// Where the help starts, in columns of a terminal with tab stops every eight.
+const HELP_COLUMN: usize = 32;
+
+/// Makes the usage text in `text`, as far as that is long enough; gives its full length.
+const fn render(text: &mut [u8]) -> usize {
+    let mut at = put(text, 0, HEADER.as_bytes());
+    let mut index = 0;
+    while index < ROWS.len() {
+        let row = &ROWS[index];
+        let start = at;
+        at = put(text, at, if row.short == b' ' { b"    " } else { b"  -" });
+        if row.short != b' ' {
+            at = put(text, at, &[row.short, b',']);
+        } else {
+            at = put(text, at, b" ");
+        }
+        at = put(text, at, b" --");
+        at = put(text, at, row.long.as_bytes());
+        if !row.value.is_empty() {
+            at = put(text, at, b" ");
+            at = put(text, at, row.value.as_bytes());
+        }
+        if !row.help.is_empty() {
+            let mut column = at - start;
+            while column < HELP_COLUMN {
+                at = put(text, at, b"\t");
+                column = (column / 8 + 1) * 8;
+            }
+            at = put(text, at, row.help.as_bytes());
+        }
+        at = put(text, at, b"\n");
+        index += 1;
+    }
+    at
+}
+
+const fn put(text: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    let mut index = 0;
+    while index < bytes.len() {
+        if at + index < text.len() {
+            text[at + index] = bytes[index];
+        }
+        index += 1;
+    }
+    at + bytes.len()
+}
+
+const LENGTH: usize = render(&mut []);
+
+static TEXT: [u8; LENGTH + 1] = {
+    let mut text = [0; LENGTH + 1];
+    render(&mut text);
+    text
+};
+
+/// The usage text: a header, then a line for each row. The parser looks names up in it, so that no name is stored twice.
+///
+/// ```text
+///   -c, --chdir DIR		working directory [/]
+///       --truncate		empty output files first
+/// ```
+pub const USAGE: Word = match CStr::from_bytes_with_nul(&TEXT) {
+    Ok(text) => ZStr::new(text),
+    Err(_) => unreachable!(),
+};
+
+/// How an option was named.
+#[derive(Clone, Copy)]
+pub enum Name {
+    /// `-c`: the letter.
+    Short(u8),
+    /// `--chdir` or `--chdir=DIR`: all after the dashes.
+    Long(Word),
+}
+
+/// An option that was found by its name.
+pub struct Found {
+    /// Which.
+    pub opt: Opt,
+    /// Whether it takes a value.
+    pub takes_value: bool,
+    /// What follows a long name in its word: nothing, or `=` and a value.
+    pub rest: Word,
+}
+
+/// Finds an option by one of its names. A long name may not be abbreviated.
+pub fn find(name: Name) -> Option<Found> {
+    let mut line = USAGE;
+    for opt in OPTS {
+        line = line.find(b'\n').rest();
+        let short = line.skip(3);
+        let mut long = line.skip(8);
+        let mut rest = match name {
+            Name::Long(word) => word,
+            Name::Short(_) => USAGE,
+        };
+        while long.first() > b' ' && long.first() == rest.first() {
+            (long, rest) = (long.rest(), rest.rest());
+        }
+        let found = match name {
+            Name::Short(letter) => letter > b' ' && letter == short.first(),
+            Name::Long(_) => long.first() <= b' ' && matches!(rest.first(), 0 | b'='),
+        };
+        if found {
+            while long.first() > b' ' {
+                long = long.rest();
+            }
+            return Some(Found { opt: *opt, takes_value: long.first() == b' ', rest });
+        }
+    }
+    None
+}

@@ -1,0 +1,25 @@
+//! Signals as COMMAND gets them.
+
+#![forbid(unsafe_code)]
+
+use super::Launch;
+use crate::options::Opt;
+use crate::report::Reason;
+use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP};
+use crate::sys::{self, Disposition, SignalSet};
+
+impl Launch<'_> {
+    /// Sets every disposition to the default, or to ignored where that was asked for, and empties the mask.
+    pub(super) fn reset_signals(&self) -> Result<(), Reason> {
+        let keep = self.plan.options.has(Opt::KeepSignals);
+        for signal in 1..=NSIG {
+            if self.plan.ignored.contains(signal) {
+                sys::rt_sigaction(signal, Disposition::Ignore)?;
+            } else if !keep && signal != SIGKILL && signal != SIGSTOP {
+                sys::rt_sigaction(signal, Disposition::Default)?;
+            }
+        }
+        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE })?;
+        Ok(())
+    }
+}

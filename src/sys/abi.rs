@@ -1,0 +1,36 @@
+//! The kernel's constants and structures, as this architecture has them.
+//!
+//! Generated from the kernel's own headers by crate `linux-raw-sys`; this is the one file that names it. What that
+//! crate leaves out stands below with its header.
+
+use core::ffi::CStr;
+
+pub use linux_raw_sys::errno::{
+    E2BIG, EACCES, EAGAIN, EBADF, EBUSY, EDQUOT, EEXIST, EFBIG, EINTR, EINVAL, EIO, EISDIR, ELOOP, EMFILE, EMLINK,
+    ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENXIO, EPERM, EPIPE, EROFS,
+    ESRCH, ETXTBSY,
+};
+pub use linux_raw_sys::general::{
+    AT_FDCWD, AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM,
+    F_DUPFD_CLOEXEC, F_GETFD, F_GETLK, F_RDLCK, F_SETFL, F_SETLK, F_UNLCK, F_WRLCK, O_APPEND, O_CLOEXEC, O_CREAT,
+    O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, RLIMIT_NOFILE, S_IFCHR, S_IFMT,
+    S_IFREG, SIG_SETMASK, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, WNOHANG, __WALL, flock, rlimit64, stat,
+};
+
+/// `close_range`: the caller gets a descriptor table of its own first (include/uapi/linux/close_range.h).
+pub const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
+
+/// The longest path with its NUL (include/uapi/linux/limits.h).
+pub const PATH_MAX: usize = 4096;
+
+/// The highest signal number (`_NSIG` of the architecture's asm/signal.h).
+pub const NSIG: u32 = 64;
+
+/// The signals' names without SIG, from signal 1 on (signal(7)).
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+pub const SIGNAL_NAMES: &CStr = c"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
+    CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
+/// The signals' names without SIG, from signal 1 on (signal(7)).
+#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+pub const SIGNAL_NAMES: &CStr = c"HUP INT QUIT ILL TRAP ABRT EMT FPE KILL BUS SEGV SYS PIPE ALRM TERM USR1 USR2 \
+    CHLD PWR WINCH URG IO STOP TSTP CONT TTIN TTOU VTALRM PROF XCPU XFSZ ";

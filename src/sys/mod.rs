@@ -1,0 +1,22 @@
+//! The ground floor: Linux's system calls, typed and safe, one function a call, with the kernel's own name.
+//!
+//! Nothing here decides anything: no policy, no defaults. EINTR is retried where a signal may interrupt a call.
+//!
+//! # Safety
+//! Each `unsafe` block makes one system call or moves one pointer. A call is sound because its pointers come from
+//! references or from [`zstr`]'s types, which hold good for as long as the kernel looks at them, and because the kernel
+//! writes only into memory that was handed to it by `&mut`.
+
+pub mod abi;
+mod call;
+mod clone;
+mod file;
+mod process;
+mod signal;
+pub mod zstr;
+
+pub use call::{Errno, Result};
+pub use clone::clone_vm;
+pub use file::*;
+pub use process::*;
+pub use signal::*;

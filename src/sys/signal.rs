@@ -1,0 +1,83 @@
+//! Signals: masks, dispositions, sending.
+
+#![allow(unsafe_code)]
+
+use super::abi;
+use super::call::{Result, Sysno, done, raw_syscall};
+use super::process::Pid;
+
+/// A set of signals: bit N-1 for signal N.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(transparent)]
+pub struct SignalSet(pub u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const NONE: SignalSet = SignalSet(0);
+    /// Every signal.
+    pub const ALL: SignalSet = SignalSet(!0);
+
+    /// Adds a signal.
+    pub fn add(&mut self, signal: u32) {
+        self.0 |= 1 << (signal - 1);
+    }
+
+    /// Whether the set has this signal.
+    pub fn contains(self, signal: u32) -> bool {
+        self.0 >> (signal - 1) & 1 != 0
+    }
+}
+
+/// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.
+///
+/// Fails on no kernel with these arguments:
+/// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html).
+///
+/// # Errors
+/// As the man page says.
+pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
+    let mut old = SignalSet::NONE;
+    // SAFETY: the kernel reads one set and writes the other.
+    done(unsafe {
+        raw_syscall!(
+            Sysno::rt_sigprocmask,
+            abi::SIG_SETMASK,
+            &raw const set,
+            &raw mut old,
+            size_of::<SignalSet>()
+        )
+    })?;
+    Ok(old)
+}
+
+/// What a signal does to the process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Disposition {
+    /// SIG_DFL
+    Default = 0,
+    /// SIG_IGN
+    Ignore = 1,
+}
+
+/// `rt_sigaction(signal, disposition)`—Set a signal's disposition.
+///
+/// # Errors
+/// EINVAL: SIGKILL, SIGSTOP, or no such signal;
+/// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
+pub fn rt_sigaction(signal: u32, disposition: Disposition) -> Result<()> {
+    let action = [disposition as usize, 0, 0, 0]; // handler, flags, restorer, mask
+    // SAFETY: the kernel reads the structure, in which no handler is a function.
+    done(unsafe {
+        raw_syscall!(Sysno::rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>())
+    })
+}
+
+/// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.
+///
+/// # Errors
+/// ESRCH: no such process; [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html)
+pub fn kill(pid: Pid, signal: u32) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { raw_syscall!(Sysno::kill, pid, signal) })
+}

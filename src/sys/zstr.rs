@@ -1,0 +1,212 @@
+//! NUL-terminated strings and NULL-terminated arrays of them, as the kernel hands them to a new program.
+//!
+//! Both are one pointer wide. A length that nobody asked for is never computed, and a cursor that moves along costs
+//! one instruction: this is where most of the program's size is won.
+
+#![allow(unsafe_code)]
+
+use core::cell::Cell;
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// A NUL-terminated string: a pointer to its first byte.
+///
+/// # Safety
+/// The invariant of every block in this impl: from the pointer on there is a NUL, and all up to it may be read for `'a`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct ZStr<'a>(NonNull<u8>, PhantomData<&'a CStr>);
+
+/// A string that lives as long as the process: a word of the command line or of the environment, or a literal.
+pub type Word = ZStr<'static>;
+
+impl<'a> ZStr<'a> {
+    /// The string that a `CStr` holds.
+    pub const fn new(text: &'a CStr) -> Self {
+        // SAFETY: a reference is never null.
+        ZStr(unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) }, PhantomData)
+    }
+
+    /// The first byte, 0 at the end.
+    #[inline(always)]
+    pub fn first(self) -> u8 {
+        // SAFETY: the NUL at least is there to read.
+        unsafe { self.0.read() }
+    }
+
+    /// The string without its first byte; at the end, the same empty string.
+    pub fn rest(self) -> Self {
+        let step = usize::from(self.first() != 0);
+        // SAFETY: moves only over a byte that is not the NUL.
+        ZStr(unsafe { self.0.add(step) }, PhantomData)
+    }
+
+    /// The string without its first `count` bytes, as far as it has so many.
+    pub fn skip(self, count: usize) -> Self {
+        let mut here = self;
+        for _ in 0..count {
+            here = here.rest();
+        }
+        here
+    }
+
+    /// The address of the first byte, for a system call.
+    pub fn as_ptr(self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    /// The same string, with a life that nobody vouches for.
+    ///
+    /// # Safety
+    /// It must not be used once `'a` is over.
+    pub(super) unsafe fn forever(self) -> Word {
+        ZStr(self.0, PhantomData)
+    }
+
+    /// All bytes before the NUL.
+    pub fn as_bytes(self) -> &'a [u8] {
+        let mut end = self;
+        while end.first() != 0 {
+            end = end.rest();
+        }
+        self.up_to(end)
+    }
+
+    /// The bytes before `end`, a later position in the same string; none if it is an earlier one.
+    pub fn up_to(self, end: Self) -> &'a [u8] {
+        let length = (end.as_ptr() as usize).saturating_sub(self.as_ptr() as usize);
+        // SAFETY: all bytes before a later position in the same string may be read.
+        unsafe { core::slice::from_raw_parts(self.as_ptr(), length) }
+    }
+
+    /// What follows `prefix` in the string, if the string starts with it.
+    pub fn strip(self, prefix: ZStr) -> Option<Self> {
+        let (mut here, mut there) = (self, prefix);
+        while there.first() != 0 {
+            if here.first() != there.first() {
+                return None;
+            }
+            (here, there) = (here.rest(), there.rest());
+        }
+        Some(here)
+    }
+
+    /// The position of the first `byte`, or else the end.
+    pub fn find(self, byte: u8) -> Self {
+        let mut here = self;
+        while here.first() != 0 && here.first() != byte {
+            here = here.rest();
+        }
+        here
+    }
+}
+
+impl PartialEq<&CStr> for ZStr<'_> {
+    fn eq(&self, other: &&CStr) -> bool {
+        self.strip(ZStr::new(other)).is_some_and(|rest| rest.first() == 0)
+    }
+}
+
+/// A place in a NULL-terminated array of strings, as argv and envp are.
+///
+/// # Safety
+/// The invariant of every block in this impl: from the pointer on there is a NULL, and all up to it is writable memory
+/// that nothing else refers to. Only [`Words::cut`] writes a NULL, and nothing ever overwrites one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Words(NonNull<Cell<Option<Word>>>);
+
+impl Words {
+    /// # Safety
+    /// `array` is the first slot of a NULL-terminated array of strings that lives, writable and otherwise untouched, as
+    /// long as the process does.
+    pub unsafe fn new(array: *mut *const u8) -> Self {
+        // SAFETY: an array's address is not null, and a nullable pointer is laid out as `Option<Word>` is.
+        Words(unsafe { NonNull::new_unchecked(array.cast()) })
+    }
+
+    /// The word here; `None` at the end.
+    pub fn get(self) -> Option<Word> {
+        // SAFETY: the NULL at least is there to read.
+        unsafe { self.0.as_ref() }.get()
+    }
+
+    /// The next place; at the end, the same.
+    pub fn next(self) -> Self {
+        let step = usize::from(self.get().is_some());
+        // SAFETY: moves only over a slot that is not the NULL.
+        Words(unsafe { self.0.add(step) })
+    }
+
+    /// Puts another word here; at the end, nothing happens.
+    pub fn set(self, word: Word) {
+        if self.get().is_some() {
+            // SAFETY: this slot is not the NULL.
+            unsafe { self.0.as_ref() }.set(Some(word));
+        }
+    }
+
+    /// Ends the array here.
+    pub fn cut(self) {
+        // SAFETY: this slot is the NULL or comes before it; either way the array stays terminated.
+        unsafe { self.0.as_ref() }.set(None);
+    }
+
+    /// The address of this slot, for a system call.
+    pub fn as_ptr(self) -> *const *const u8 {
+        self.0.as_ptr().cast_const().cast()
+    }
+}
+
+/// argv and envp as the kernel lays them out: one array, envp right behind argv's NULL.
+///
+/// ```text
+/// argv[0] … argv[argc-1] NULL envp[0] envp[1] … NULL auxv…
+/// ```
+#[derive(Clone, Copy)]
+pub struct Vectors {
+    argv: Words,
+    /// The place of the last argument that was read; the next one follows. At first that is argv\[0\].
+    pub last: Words,
+    /// The environment.
+    pub envp: Words,
+}
+
+impl Vectors {
+    /// # Safety
+    /// `argc` is the address of the argument count on the stack that the kernel made for this process: argv follows it,
+    /// then envp. Nothing else may use either.
+    pub unsafe fn new(argc: *mut usize) -> Self {
+        // SAFETY: argv follows argc.
+        let argv = unsafe { argc.add(1) };
+        // SAFETY: the argument count is there to read.
+        let count = unsafe { argc.read() };
+        // SAFETY: envp follows argv's NULL.
+        let envp = unsafe { argv.add(count + 1) };
+        // SAFETY: the kernel ends argv with a NULL.
+        let argv = unsafe { Words::new(argv.cast()) };
+        // SAFETY: the kernel ends envp with a NULL.
+        let envp = unsafe { Words::new(envp.cast()) };
+        Vectors { argv, last: argv, envp }
+    }
+
+    /// Gives the slot of the argument read last to the environment, as its new first entry: what is still unread moves
+    /// down by one, and so does the NULL between the two. So an entry is added without memory for a new array.
+    pub fn move_last_to_environment(&mut self, entry: Word) {
+        let mut slot = self.last;
+        if slot == self.argv {
+            return; // nothing was read
+        }
+        // SAFETY: `last` lies behind argv[0], so that the slot before it is an argument's too.
+        self.last = Words(unsafe { slot.0.sub(1) });
+        while let Some(word) = slot.next().get() {
+            slot.set(word);
+            slot = slot.next();
+        }
+        self.envp = slot.next();
+        slot.cut();
+        // SAFETY: argv ends one slot earlier now, so that its old NULL lies between the new one and envp.
+        unsafe { self.envp.0.as_ref() }.set(Some(entry));
+    }
+}

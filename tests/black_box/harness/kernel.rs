@@ -1,0 +1,161 @@
+//! What a caller may do to a launch and neither std nor rustix does safely, as system calls through crate `sc`.
+//!
+//! The functions run between fork and exec: they make system calls and nothing else.
+
+#![allow(unsafe_code, reason = "system calls")]
+
+use std::ffi::{CStr, c_char};
+use std::io;
+use std::ptr;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+const CLONE_NEWNS: usize = 0x0002_0000;
+const CLONE_NEWPID: usize = 0x2000_0000;
+const MS_BIND: usize = 1 << 12;
+const MS_PRIVATE_AND_BELOW: usize = 1 << 18 | 1 << 14;
+const PR_SET_NO_NEW_PRIVS: usize = 38;
+const PR_SET_SECCOMP: usize = 22;
+const SECCOMP_MODE_FILTER: usize = 2;
+const SIGCHLD: usize = 17;
+const SIG_BLOCK: usize = 0;
+const SIG_IGN: usize = 1;
+const TIOCSCTTY: usize = 0x540e;
+
+/// Makes a system call: what it returned, or its error.
+macro_rules! call {
+    ($($word:tt)*) => {
+        // SAFETY: every pointer handed over is to a live value of the size that the call reads or writes.
+        result(unsafe { sc::syscall!($($word)*) })
+    };
+}
+
+fn result(returned: usize) -> io::Result<usize> {
+    match returned as isize {
+        errno @ -4095..0 => Err(io::Error::from_raw_os_error(-errno as i32)),
+        _ => Ok(returned),
+    }
+}
+
+/// Ignores a signal, as `nohup` does, and every parent that is written in Python or Go.
+pub fn ignore(signal: i32) -> io::Result<()> {
+    // `struct sigaction` of the kernel: the first word is the handler, on every architecture.
+    let action = [SIG_IGN, 0, 0, 0];
+    call!(RT_SIGACTION, signal, action.as_ptr(), 0, size_of::<u64>()).map(drop)
+}
+
+/// Blocks a signal.
+pub fn block(signal: i32) -> io::Result<()> {
+    let set = 1_u64 << (signal - 1);
+    call!(RT_SIGPROCMASK, SIG_BLOCK, &raw const set, 0, size_of::<u64>()).map(drop)
+}
+
+/// Closes a descriptor, which need not be open.
+pub fn close(number: i32) {
+    let _ = call!(CLOSE, number);
+}
+
+/// Makes a descriptor appear under another number, open in what is executed next.
+pub fn duplicate(number: i32, onto: i32) -> io::Result<()> {
+    call!(DUP3, number, onto, 0).map(drop)
+}
+
+/// Makes the terminal on standard input the controlling one.
+pub fn take_terminal() -> io::Result<()> {
+    call!(IOCTL, 0, TIOCSCTTY, 0).map(drop)
+}
+
+/// A system call that a filter refuses, as the filters of container runtimes do.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// Its number.
+    pub call: usize,
+    /// Only with this second argument: the command of fcntl.
+    pub second: Option<u32>,
+    /// The error that it fails with.
+    pub errno: rustix::io::Errno,
+}
+
+/// Installs a seccomp filter: from now on, and in everything executed, the call is refused.
+pub fn refuse(refusal: Refusal) -> io::Result<()> {
+    #[repr(C)]
+    struct Instruction(u16, u8, u8, u32);
+    #[repr(C)]
+    struct Program(u16, *const Instruction);
+    const LOAD: u16 = 0x20;
+    const SKIP_UNLESS_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const NUMBER: u32 = 0;
+    const SECOND: u32 = 24;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    let no_second = u8::from(refusal.second.is_none());
+    let program = [
+        Instruction(LOAD, 0, 0, NUMBER),
+        Instruction(SKIP_UNLESS_EQUAL, 2 * no_second, 3, refusal.call as u32),
+        Instruction(LOAD, 0, 0, SECOND),
+        Instruction(SKIP_UNLESS_EQUAL, 0, 1, refusal.second.unwrap_or(0)),
+        Instruction(RETURN, 0, 0, ERRNO | refusal.errno.raw_os_error() as u32),
+        Instruction(RETURN, 0, 0, ALLOW),
+    ];
+    let program = Program(program.len() as u16, program.as_ptr());
+    call!(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
+    call!(PRCTL, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program).map(drop)
+}
+
+/// Leaves for a mount namespace of its own, in which a mount changes nothing outside.
+pub fn leave_mounts() -> io::Result<()> {
+    call!(UNSHARE, CLONE_NEWNS)?;
+    let root = c"/".as_ptr();
+    call!(MOUNT, c"none".as_ptr(), root, 0, MS_PRIVATE_AND_BELOW, 0).map(drop)
+}
+
+/// Mounts an empty directory over another; call [`leave_mounts`] first.
+pub fn hide(directory: &CStr) -> io::Result<()> {
+    let kind = c"tmpfs".as_ptr();
+    call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
+}
+
+/// Mounts a file over another; call [`leave_mounts`] first.
+pub fn cover(file: &CStr, with: &CStr) -> io::Result<()> {
+    call!(MOUNT, with.as_ptr(), file.as_ptr(), 0, MS_BIND, 0).map(drop)
+}
+
+/// Goes on as pid 1 of a pid namespace with a /proc of its own. The process that forked it stays outside, waits, and
+/// ends in the same way; when that is killed, so is everything inside.
+pub fn become_pid_1() -> io::Result<()> {
+    call!(UNSHARE, CLONE_NEWPID)?;
+    let child = call!(CLONE, SIGCHLD, 0, 0, 0, 0)?;
+    if child == 0 {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        leave_mounts()?;
+        let kind = c"proc".as_ptr();
+        return call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, 0).map(drop);
+    }
+    // std waits until its pipe to the child is closed.
+    let _ = call!(CLOSE_RANGE, 3, u32::MAX, 0);
+    let mut status = 0_i32;
+    let _ = call!(WAIT4, child, &raw mut status, 0, 0);
+    let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };
+    let _ = call!(EXIT_GROUP, code);
+    unreachable!("exit_group does not return")
+}
+
+/// Takes another user and group, without any privilege left.
+pub fn become_user(id: u32) -> io::Result<()> {
+    call!(SETGROUPS, 0, ptr::null::<u32>())?;
+    call!(SETRESGID, id, id, id)?;
+    call!(SETRESUID, id, id, id).map(drop)
+}
+
+/// Executes a program with words and an environment that std would not pass: none at all, malformed, twice the same.
+pub fn execute(program: &CStr, words: &[&CStr], environment: &[&CStr]) -> io::Error {
+    let array = |strings: &[&CStr]| -> Vec<*const c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+    };
+    let (words, environment) = (array(words), array(environment));
+    match call!(EXECVE, program.as_ptr(), words.as_ptr(), environment.as_ptr()) {
+        Ok(_) => unreachable!("execve returns only after a failure"),
+        Err(error) => error,
+    }
+}

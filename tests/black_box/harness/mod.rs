@@ -1,0 +1,74 @@
+//! What the tests share: a directory of their own, a launch described step by step, and witnesses of what came of it.
+
+pub mod kernel;
+mod launch;
+pub mod process;
+mod report;
+mod sandbox;
+
+pub use launch::{Launch, Output, Running};
+pub use report::{Descriptor, Legacy, Report};
+pub use sandbox::Sandbox;
+
+use std::env;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before the test fails: far more than it needs on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Looks again and again until there is something to see, and fails when that takes too long.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The program that the tests daemonize, which cargo builds as an example.
+pub fn probe() -> PathBuf {
+    let tests = env::current_exe().expect("a test knows where it is");
+    let profile = tests.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
+    let probe = profile.join("examples/probe");
+    assert!(probe.exists(), "no {}: `cargo build --example probe` makes it", probe.display());
+    probe
+}
+
+/// The bgexec under test: the one that cargo built, or the one that the environment variable BGEXEC names.
+pub fn bgexec() -> PathBuf {
+    let named = env::var_os("BGEXEC").map(PathBuf::from);
+    let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());
+    bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
+}
+
+/// The same with the program before it that runs it, if the environment variable BGEXEC_RUNNER holds the path of one.
+pub fn bgexec_command() -> Vec<PathBuf> {
+    env::var_os("BGEXEC_RUNNER").map(PathBuf::from).into_iter().chain([bgexec()]).collect()
+}
+
+/// Whether a launcher leads a process group: then it cannot take a session itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    Member,
+    Leader,
+}
+
+/// Says aloud why a test does not run here.
+pub fn skip(why: &str) {
+    eprintln!("not run: {why}");
+}
+
+/// Whether the tests run as root, as those need that make namespaces and change identities; says so if not.
+pub fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip("only root may do what this test does");
+    }
+    root
+}

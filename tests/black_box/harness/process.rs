@@ -1,0 +1,85 @@
+//! Other processes, as /proc and the kernel's table of locks show them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Flock, FlockType, Pid, Signal, fcntl_getlk, kill_process};
+
+use super::eventually;
+
+/// One line of /proc/PID/stat.
+pub struct Stat {
+    pub state: char,
+    pub ppid: i32,
+    pub session: i32,
+    pub tty: i32,
+}
+
+impl Stat {
+    /// None when there is no such process.
+    pub fn of(pid: i32) -> Option<Self> {
+        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, after_name) = line.rsplit_once(") ")?;
+        let mut fields = after_name.split(' ');
+        Some(Self {
+            state: fields.next()?.parse().ok()?,
+            ppid: fields.next()?.parse().ok()?,
+            session: fields.nth(1)?.parse().ok()?,
+            tty: fields.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// Whether a process runs: a zombie does not.
+pub fn is_alive(pid: i32) -> bool {
+    Stat::of(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// The words of a process, each with a NUL byte after it.
+pub fn words(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+}
+
+/// What the descriptors of a process are open on.
+pub fn descriptors(pid: i32) -> BTreeMap<i32, PathBuf> {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("the process runs")
+        .flatten()
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            Some((number, fs::read_link(entry.path()).ok()?))
+        })
+        .collect()
+}
+
+/// The processes with a word that contains a path.
+pub fn naming(path: &Path) -> Vec<i32> {
+    let path = path.as_os_str().as_bytes();
+    fs::read_dir("/proc")
+        .expect("the tests need /proc")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&pid| words(pid).windows(path.len()).any(|window| window == path))
+        .collect()
+}
+
+/// Kills a process and sees it dead.
+pub fn kill(pid: i32) {
+    signal(pid, Signal::KILL);
+    eventually("a killed process is dead", || (!is_alive(pid)).then_some(()));
+}
+
+/// Sends a signal to a process that may be gone.
+pub fn signal(pid: i32, signal: Signal) {
+    let pid = Pid::from_raw(pid).filter(|pid| !pid.is_init()).expect("a process of the tests");
+    let _ = kill_process(pid, signal);
+}
+
+/// The kind of lock that keeps others from writing to a file, and the pid of its owner.
+pub fn lock(file: &Path) -> Option<(FlockType, i32)> {
+    let file = File::open(file).expect("the file is there");
+    let lock = fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).expect("F_GETLK works on a file")?;
+    Some((lock.typ, lock.pid.map_or(0, Pid::as_raw_pid)))
+}

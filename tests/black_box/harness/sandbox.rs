@@ -1,0 +1,158 @@
+//! A directory for one test, with everything that the test starts.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use tempfile::TempDir;
+
+use super::{Launch, Legacy, Report, Role, bgexec_command, eventually, probe, process};
+
+/// A file that is to be executed must not be open for writing in a child which another test has just forked: it would be
+/// "Text file busy". So those who write such files and those who fork take turns.
+pub static FORKING: RwLock<()> = RwLock::new(());
+
+/// A directory that nobody else uses. At its end every process is killed that has it in one of its words, as each probe
+/// has: its report is to be written there.
+pub struct Sandbox(TempDir);
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("bgexec-")
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("a temporary directory can be made");
+        Self(directory)
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A path in the directory.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// A launch from this directory; what it is to execute is still to be said.
+    pub fn bgexec(&self, options: &[&str]) -> Launch {
+        let command = bgexec_command();
+        self.launch(&command[0]).words(&command[1..]).words(options)
+    }
+
+    /// The same by a probe, which runs as a subreaper to see what is left in the end: see [`Sandbox::legacy`].
+    pub fn adopted(&self, role: Role, options: &[&str]) -> Launch {
+        let role = if role == Role::Leader { "leader" } else { "member" };
+        let launch = self.launch(&probe()).words([OsStr::new("adopt"), self.path("legacy").as_os_str()]);
+        launch.words([role]).words(bgexec_command()).words(options)
+    }
+
+    /// What the launch of [`Sandbox::adopted`] left.
+    #[track_caller]
+    pub fn legacy(&self) -> Legacy {
+        Legacy::parse(&self.read("legacy"))
+    }
+
+    /// A launch of any program from this directory.
+    pub fn launch(&self, program: &Path) -> Launch {
+        Launch::new(program, self.directory())
+    }
+
+    /// Starts a probe that stays as a daemon, and returns what it found.
+    #[track_caller]
+    pub fn start(&self, options: &[&str]) -> Report {
+        self.bgexec(options).probe(["stay"]).run().assert_started();
+        self.report()
+    }
+
+    /// The report of the probe, which writes it a moment after its launch.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        Report::parse(&self.eventually_read("report"))
+    }
+
+    /// The contents of a file that is not there yet.
+    #[track_caller]
+    pub fn eventually_read(&self, name: &str) -> String {
+        eventually(name, || fs::read_to_string(self.path(name)).ok())
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        fs::symlink_metadata(self.path(name)).is_ok()
+    }
+
+    /// The permissions of a file.
+    pub fn mode(&self, name: &str) -> u32 {
+        let metadata = fs::metadata(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        metadata.permissions().mode() & 0o7777
+    }
+
+    /// The pid in a pidfile.
+    #[track_caller]
+    pub fn pid(&self, pidfile: &str) -> i32 {
+        let contents = self.read(pidfile);
+        let digits = contents.strip_suffix('\n').expect("a newline ends a pidfile");
+        digits.parse().expect("a pidfile holds a number")
+    }
+
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, contents).expect("the sandbox can be written to");
+        path
+    }
+
+    pub fn make_directory(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).expect("the sandbox can be written to");
+        path
+    }
+
+    /// Writes a file that can be executed.
+    pub fn write_program(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        let _alone = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+        File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o755)
+            .open(&path)
+            .and_then(|mut file| file.write_all(contents.as_ref()))
+            .expect("the sandbox can be written to");
+        path
+    }
+
+    /// A copy of a program, for users who may not enter the directory of the original.
+    pub fn copy_program(&self, original: &Path) -> PathBuf {
+        let name = original.file_name().and_then(OsStr::to_str).expect("a program has a name");
+        let contents = fs::read(original).expect("the program can be read");
+        self.write_program(name, contents)
+    }
+
+    /// A script that becomes a probe: it stays, after it has written the report with the words given to the script.
+    pub fn write_script(&self, name: &str, first_line: &str) -> PathBuf {
+        let (probe, report) = (probe(), self.path("report"));
+        let body = format!("exec {} report {} stay \"$0\" \"$@\"\n", probe.display(), report.display());
+        self.write_program(name, format!("{first_line}\n{body}"))
+    }
+
+    /// Whether a process runs that was started from here.
+    pub fn is_deserted(&self) -> bool {
+        process::naming(self.directory()).is_empty()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        process::naming(self.directory()).into_iter().for_each(process::kill);
+    }
+}

@@ -1,0 +1,230 @@
+//! The promise: a daemon with a session, a directory and streams of its own, or one line and nothing left behind.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{getpgrp, getsid};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::harness::process::{self, Stat, is_alive};
+use crate::harness::{Legacy, Report, Role, Sandbox, bgexec, is_root, kernel, probe};
+
+const ROLES: [Role; 2] = [Role::Member, Role::Leader];
+
+/// The end state that does not depend on who starts it.
+#[track_caller]
+fn assert_detached(daemon: &Report) {
+    let session = getsid(None).expect("there is always a session").as_raw_pid();
+    assert_ne!(daemon.sid, session, "the caller's session");
+    assert_ne!(daemon.sid, daemon.pid, "a session leader may acquire a terminal");
+    assert_eq!(daemon.pgid, daemon.pid, "leads its process group");
+    assert_ne!(daemon.pgid, getpgrp().as_raw_pid());
+    assert_eq!(daemon.tty, -Errno::NXIO.raw_os_error(), "no controlling terminal");
+    assert_eq!(Stat::of(daemon.pid).map(|stat| stat.tty), Some(0));
+    assert!(Stat::of(daemon.sid).is_none(), "the session's leader is gone");
+}
+
+#[test]
+fn daemon_is_detached_from_a_script() {
+    assert_detached(&Sandbox::new().start(&[]));
+}
+
+#[test]
+fn daemon_is_detached_from_a_process_group_leader() {
+    let sandbox = Sandbox::new();
+    sandbox.bgexec(&[]).probe(["stay"]).as_group_leader().run().assert_started();
+    assert_detached(&sandbox.report());
+}
+
+#[test]
+fn daemon_is_detached_from_a_session_leader() {
+    let sandbox = Sandbox::new();
+    sandbox.bgexec(&[]).probe(["stay"]).as_session_leader().run().assert_started();
+    assert_detached(&sandbox.report());
+}
+
+#[test]
+fn daemon_is_detached_from_a_terminal_and_survives_its_hangup() {
+    let sandbox = Sandbox::new();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("/dev/ptmx");
+    grantpt(&terminal).expect("a terminal of our own");
+    unlockpt(&terminal).expect("a terminal of our own");
+    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+    let open = || {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        File::from(rustix::fs::open(&name, flags, Mode::empty()).expect("it can be opened"))
+    };
+    let launch = sandbox.bgexec(&[]).stdin(open()).stdout(open()).stderr(open()).probe(["stay"]);
+    launch.as_session_leader().before_exec(kernel::take_terminal).run().assert_started();
+    // The launcher led the terminal's session: its end is the first hangup, that of the terminal the second.
+    drop(terminal);
+    let daemon = sandbox.report();
+    assert_detached(&daemon);
+    assert!(is_alive(daemon.pid));
+}
+
+#[test]
+fn directory_is_the_root_by_default() {
+    assert_eq!(Sandbox::new().start(&[]).cwd, Path::new("/"));
+}
+
+#[test]
+fn directory_is_the_one_of_chdir() {
+    let sandbox = Sandbox::new();
+    let directory = sandbox.make_directory("some where");
+    assert_eq!(sandbox.start(&["-c", "some where"]).cwd, directory);
+}
+
+#[test]
+fn directory_that_is_not_there_is_refused() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.bgexec(&["-p", "x.pid", "-c", "/srv/nope"]).probe(["stay"]).run();
+    output.assert_unable(125, "change directory to /srv/nope: No such file or directory");
+    assert!(!sandbox.exists("x.pid"));
+    assert!(sandbox.is_deserted());
+}
+
+#[test]
+fn directory_that_is_none_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let output = sandbox.bgexec(&["--chdir=file"]).probe(["stay"]).run();
+    output.assert_unable(125, "change directory to file: Not a directory");
+}
+
+#[test]
+fn umask_is_zero_by_default() {
+    let sandbox = Sandbox::new();
+    sandbox.bgexec(&[]).umask(0o077).probe(["stay"]).run().assert_started();
+    assert_eq!(sandbox.report().umask, 0);
+}
+
+#[test]
+fn umask_is_the_one_asked_for() {
+    for (typed, mask) in [("027", 0o027), ("22", 0o022), ("0777", 0o777), ("0", 0)] {
+        assert_eq!(Sandbox::new().start(&["-k", typed]).umask, mask, "-k {typed}");
+    }
+}
+
+#[test]
+fn streams_are_the_null_device_by_default() {
+    let daemon = Sandbox::new().start(&[]);
+    assert_eq!(daemon.descriptors.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
+    for (number, stream) in &daemon.descriptors {
+        assert!(stream.is_null_device(), "descriptor {number}: {stream:?}");
+        assert!(!stream.close_on_exec, "descriptor {number}: {stream:?}");
+    }
+}
+
+#[test]
+fn command_gets_its_words_unchanged() {
+    let sandbox = Sandbox::new();
+    let words = ["stay", "-p", "-c", "--", "--stop", "", "a b", "\u{1b}\n"];
+    sandbox.bgexec(&["--"]).probe(words).run().assert_started();
+    let report = sandbox.path("report");
+    let command = [probe().as_os_str(), OsStr::new("report"), report.as_os_str()];
+    let expected: Vec<&OsStr> = command.into_iter().chain(words.map(OsStr::new)).collect();
+    assert_eq!(sandbox.report().words, expected);
+}
+
+#[test]
+fn command_gets_another_name_as_its_first_word() {
+    let sandbox = Sandbox::new();
+    for name in ["-sh", "", "two words"] {
+        let daemon = sandbox.start(&["--argv0", name]);
+        assert_eq!(daemon.words[0], name);
+        assert_eq!(daemon.words[1], "report");
+        std::fs::remove_file(sandbox.path("report")).expect("it was just read");
+    }
+}
+
+/// Also what std would not pass on: a variable twice, an entry without a name or without `=`.
+#[test]
+fn command_gets_its_environment_unchanged_and_in_order() {
+    const ENVIRONMENT: [&CStr; 6] = [c"Z=1", c"A=2", c"Z=3", c"=nameless", c"no equals sign", c""];
+    let sandbox = Sandbox::new();
+    let words = [&bgexec(), &probe(), Path::new("report"), &sandbox.path("report"), Path::new("stay")]
+        .map(|word| CString::new(word.as_os_str().as_bytes()).expect("no NUL in a word"));
+    let launch = sandbox.bgexec(&[]).before_exec(move || {
+        let words = words.each_ref().map(CString::as_c_str);
+        Err(kernel::execute(words[0], &words, &ENVIRONMENT))
+    });
+    launch.run().assert_started();
+    let environment = ENVIRONMENT.map(|entry| OsStr::from_bytes(entry.to_bytes()));
+    assert_eq!(sandbox.report().environment, environment);
+}
+
+#[test]
+fn command_is_executed_when_the_launcher_returns() {
+    let sandbox = Sandbox::new();
+    for _ in 0..20 {
+        let output = sandbox.bgexec(&["--print-pid"]).probe(["stay"]).run();
+        let pid = output.stdout.trim_end().parse().unwrap_or_else(|_| panic!("{output:?}"));
+        let words = process::words(pid);
+        assert!(words.starts_with(probe().as_os_str().as_encoded_bytes()), "{}", words.escape_ascii());
+        process::kill(pid);
+    }
+}
+
+#[test]
+fn nobody_keeps_the_pipe_of_the_caller() {
+    let sandbox = Sandbox::new();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).expect("descriptors are free");
+    let mut reader = File::from(reader);
+    let stderr = writer.try_clone().expect("a descriptor is free");
+    let running = sandbox.bgexec(&["-p", "x.pid"]).stdout(writer).stderr(stderr).probe(["stay"]).spawn();
+    running.wait().assert_started();
+    let end = reader.read(&mut [0; 1]);
+    assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
+    assert!(is_alive(sandbox.pid("x.pid")));
+}
+
+#[test]
+fn only_the_daemon_is_left() {
+    for role in ROLES {
+        let sandbox = Sandbox::new();
+        sandbox.adopted(role, &["-p", "x.pid"]).probe(["stay"]).run().assert_started();
+        assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")), "{role:?}");
+    }
+}
+
+#[test]
+fn nothing_is_left_after_a_failure() {
+    let failures: [(i32, &[&str]); 7] = [
+        (127, &["/nonexistent/command"]),
+        (127, &["no-such-command-anywhere"]),
+        (126, &["/"]),
+        (125, &["-c", "/nonexistent", "true"]),
+        (125, &["-o", "nodir/log", "true"]),
+        (125, &["-l", "nodir/lock", "true"]),
+        (125, &["--keep-fd", "55", "true"]),
+    ];
+    for (status, words) in failures {
+        for role in ROLES {
+            let sandbox = Sandbox::new();
+            sandbox.adopted(role, &["-p", "x.pid"]).words(words).run();
+            assert_eq!(sandbox.legacy(), Legacy::nothing(status), "{words:?}, {role:?}");
+            assert!(!sandbox.exists("x.pid"), "{words:?}, {role:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_a_pid_1_that_does_not_reap() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let launch = sandbox.adopted(Role::Member, &["-p", "x.pid", "/nonexistent/command"]);
+    launch.as_pid_1().run();
+    assert_eq!(sandbox.legacy(), Legacy::nothing(127));
+    let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).probe(["stay"]);
+    launch.as_pid_1().run();
+    assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")));
+}

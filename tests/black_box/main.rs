@@ -1,0 +1,16 @@
+//! bgexec from outside: what a caller sees of a launch, and what the command that was launched finds.
+//!
+//! One program for all of it, because each test target is linked on its own.
+
+mod command_line;
+mod descriptors;
+mod environment;
+mod exec;
+mod foreground;
+mod harness;
+mod launch;
+mod locks;
+mod pidfile;
+mod refusals;
+mod signals;
+mod streams;
