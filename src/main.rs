@@ -5,26 +5,41 @@
 
 mod start;
 
-use bgexec::options::{Opt, Options};
-use bgexec::plan::{Plan, Task};
+use bgexec::options::{Opt, Options, USAGE};
+use bgexec::plan::Plan;
+use bgexec::report::{self, Decimal};
+use bgexec::steps::Launch;
 use bgexec::sys::zstr::Vectors;
 use bgexec::sys::{self, SignalSet};
-use bgexec::{report, steps};
+
+
+/// What `--version` prints.
+const VERSION: &str = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Parse, plan, run, report; gives the exit status.
 fn main(vectors: Vectors) -> u32 {
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
     let mask = sys::rt_sigprocmask(SignalSet::ALL).unwrap_or(SignalSet::NONE);
-    let plan = match Options::parse(vectors).and_then(Plan::new) {
+    let mut options = Options::new(vectors);
+    if let Err(reason) = options.parse() {
+        return report::misuse(&options, reason);
+    }
+    if options.has(Opt::Help) {
+        return report::print(USAGE.as_bytes());
+    }
+    if options.has(Opt::Version) {
+        return report::print(VERSION.as_bytes());
+    }
+    let plan = match Plan::new(&options) {
         Ok(plan) => plan,
-        Err(misuse) => return report::misuse(&misuse),
+        Err(reason) => return report::misuse(&options, reason),
     };
-    if plan.task != Task::Launch {
-        return report::answer(plan.task);
+    if plan.command.get().is_none() {
+        return report::usage();
     }
-    match steps::run(&plan, mask) {
-        Ok(pid) if plan.options.has(Opt::PrintPid) => report::pid(pid),
-        Ok(_) => 0,
-        Err(failure) => report::failure(&plan, &failure),
+    let mut launch = Launch::new(&plan, mask);
+    if let Err(reason) = launch.run() {
+        return report::failure(&launch, reason);
     }
+    if options.has(Opt::PrintPid) { report::print(Decimal::new(launch.daemon as u32).line()) } else { 0 }
 }

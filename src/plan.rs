@@ -2,15 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use crate::options::{Given, Misuse, Opt, Options};
+use crate::options::{Opt, Options};
 use crate::report::Reason;
-use crate::steps::Step;
-use crate::sys::SignalSet;
+use crate::steps::{CONDITIONS, Step};
 use crate::sys::abi::{NSIG, SIGKILL, SIGNAL_NAMES, SIGSTOP};
 use crate::sys::zstr::{Word, Words, ZStr};
 
+/// The null device's path (null(4)).
+pub const NULL_DEVICE: Word = ZStr::new(c"/dev/null");
+
 /// What one of COMMAND's standard streams is to be.
-#[derive(Clone, Copy)]
 pub enum Stream {
     /// The null device.
     Null,
@@ -20,89 +21,55 @@ pub enum Stream {
     File(Word),
 }
 
-/// What is to be done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Run COMMAND.
-    Launch,
-    /// Write the usage text.
-    Help,
-    /// Write the version.
-    Version,
-    /// Say that COMMAND is missing.
-    Usage,
-}
-
 /// A launch, as it was asked for.
-pub struct Plan {
-    /// What is to be done.
-    pub task: Task,
+pub struct Plan<'a> {
     /// What was typed.
-    pub options: Options,
-    /// COMMAND as typed: a path, or a name to search for.
+    pub options: &'a Options,
+    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
     pub name: Word,
-    /// What COMMAND gets as its arguments.
+    /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
     pub command: Words,
-    /// Standard input, output and error.
-    pub streams: [Stream; 3],
-    /// The file mode creation mask, unless the inherited one is to stay.
+    /// The file mode creation mask that was asked for.
     pub umask: Option<u32>,
-    /// Signals that COMMAND is to ignore.
-    pub ignored: SignalSet,
+    /// The signals that COMMAND is to ignore.
+    pub ignored: Numbers,
+    /// The descriptors that COMMAND is to get.
+    pub kept: Numbers,
 }
 
-impl Plan {
+/// A set of numbers, as a list on the command line names them.
+#[derive(Clone, Copy)]
+pub struct Numbers {
+    /// Bit N for the number N up to 63, and bit 0 for 64, the highest signal.
+    pub low: u64,
+    /// The highest of all.
+    pub highest: u32,
+}
+
+impl<'a> Plan<'a> {
     /// Makes a plan of a command line.
     ///
     /// # Errors
-    /// A value that is none of its kind, or options that contradict each other.
-    pub fn new(mut options: Options) -> Result<Plan, Misuse> {
-        options.settle_environment();
-        let foreground = options.has(Opt::Foreground);
-        let umask = match options.given(Opt::Umask) {
-            Some(given) => Some(octal(given.value).ok_or(given.misuse(Reason::NOT_AN_OCTAL_MODE))?),
-            None if foreground => None,
-            None => Some(0),
-        };
-        if let Some(given) = options.given(Opt::KeepFd) {
-            for_each_item(given, Reason::NOT_DESCRIPTORS, |item| Some(scan_descriptor(item)?.1))?;
-        }
-        let mut ignored = SignalSet::NONE;
-        if let Some(given) = options.given(Opt::IgnoreSignal) {
-            for_each_item(given, Reason::NOT_SIGNALS, |item| {
-                let (signal, rest) = scan_signal(item)?;
-                ignored.add(signal);
-                (signal != SIGKILL && signal != SIGSTOP).then_some(rest)
-            })?;
-        }
-        if let Some(given) = options.given(Opt::PrintPid)
-            && foreground
-        {
-            return Err(given.misuse(Reason::NOT_WITH_FOREGROUND));
-        }
-        let stream = |opt| match options.value(opt).or(options.value(Opt::Output).filter(|_| opt != Opt::Stdin)) {
-            None if foreground => Stream::Inherited,
-            None => Stream::Null,
-            Some(file) if file == c"-" => Stream::Inherited,
-            Some(file) if file == c"/dev/null" => Stream::Null,
-            Some(file) => Stream::File(file),
-        };
-        let streams = [stream(Opt::Stdin), stream(Opt::Stdout), stream(Opt::Stderr)];
+    /// A value that is none of its kind, or options that contradict each other; [`Options::examined`] is which.
+    pub fn new(options: &'a Options) -> Result<Plan<'a>, Reason> {
         let command = options.vectors.last.next();
-        let name = command.get();
-        if let Some(given) = options.given(Opt::Argv0) {
-            command.set(given.value);
-        }
-        let task = if options.has(Opt::Help) {
-            Task::Help
-        } else if options.has(Opt::Version) {
-            Task::Version
-        } else if name.is_none() {
-            Task::Usage
-        } else {
-            Task::Launch
+        let name = command.get().unwrap_or(ZStr::new(c""));
+        let umask = match options.examine(Opt::Umask) {
+            Some(text) => match text.number(8, 0o777) {
+                Some((mode, rest)) if rest.first() == 0 => Some(mode as u32),
+                _ => return Err(Reason::NOT_AN_OCTAL_MODE),
+            },
+            None => None,
         };
-        Ok(Plan { task, options, name: name.unwrap_or(ZStr::new(c"")), command, streams, umask, ignored })
+        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?;
+        let ignored = numbers(options.examine(Opt::IgnoreSignal), scan_signal).ok_or(Reason::NOT_SIGNALS)?;
+        if options.has(Opt::Foreground) && options.examine(Opt::PrintPid).is_some() {
+            return Err(Reason::NOT_WITH_FOREGROUND);
+        }
+        if let Some(name) = options.value(Opt::Argv0) {
+            command.set(name);
+        }
+        Ok(Plan { options, name, command, umask, ignored, kept })
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
@@ -110,23 +77,28 @@ impl Plan {
         self.options.has(Opt::Foreground)
     }
 
-    /// The working directory that COMMAND gets, unless the inherited one is to stay.
-    pub fn directory(&self) -> Option<Word> {
-        let default = (!self.foreground()).then_some(ZStr::new(c"/"));
-        self.options.value(Opt::Chdir).or(default)
+    /// What standard stream `number` of COMMAND is to be.
+    pub fn stream(&self, number: usize) -> Stream {
+        let mut file = self.options.value(match number {
+            0 => Opt::Stdin,
+            1 => Opt::Stdout,
+            _ => Opt::Stderr,
+        });
+        if number != 0 && file.is_none() {
+            file = self.options.value(Opt::Output);
+        }
+        match file {
+            None if self.foreground() => Stream::Inherited,
+            Some(file) if file == c"-" => Stream::Inherited,
+            Some(file) if file != c"/dev/null" => Stream::File(file),
+            _ => Stream::Null,
+        }
     }
 
-    /// The lowest descriptor from `from` on that `--keep-fd` names.
-    pub fn next_kept(&self, from: u32) -> Option<u32> {
-        let mut text = self.options.value(Opt::KeepFd)?;
-        let mut lowest = None;
-        while let Some((number, rest)) = scan_descriptor(text) {
-            if number >= from && lowest.is_none_or(|lowest| number < lowest) {
-                lowest = Some(number);
-            }
-            text = rest.rest();
-        }
-        lowest
+    /// The working directory that COMMAND gets, unless the inherited one is to stay.
+    pub fn directory(&self) -> Option<Word> {
+        let default = if self.foreground() { None } else { Some(ZStr::new(c"/")) };
+        self.options.value(Opt::Chdir).or(default)
     }
 
     /// Whether COMMAND is a name to search for, and not a path.
@@ -139,59 +111,77 @@ impl Plan {
         self.name.first() != b'/' && !self.foreground() && !self.options.has(Opt::Chdir)
     }
 
+    /// Whether a descriptor is to be kept.
+    pub fn keeps(&self, descriptor: u32) -> bool {
+        let mut list = self.options.value(Opt::KeepFd);
+        while let Some((number, rest)) = list.and_then(scan_descriptor) {
+            if number == descriptor.into() {
+                return true;
+            }
+            list = Some(rest.rest());
+        }
+        false
+    }
+
     /// Whether a step is to be taken.
     pub fn includes(&self, step: Step) -> bool {
-        match step {
-            Step::Pipe | Step::Session | Step::Daemon | Step::Group => !self.foreground(),
-            Step::Unshare => !self.foreground() && !self.options.has(Opt::NoClose),
-            Step::Close => !self.options.has(Opt::NoClose),
-            Step::Keep => self.options.has(Opt::KeepFd),
-            Step::OpenLockfile | Step::LockLockfile => self.options.has(Opt::Lockfile),
-            Step::OpenPidfile | Step::LockPidfile | Step::Record => self.options.has(Opt::Pidfile),
-            Step::Truncate => self.options.has(Opt::Truncate),
-            Step::Chdir => self.directory().is_some(),
-            _ => true,
+        if self.foreground() && step >= Step::Pipe && step <= Step::Unshare {
+            return false; // they make another process
+        }
+        match CONDITIONS.get(step as usize) {
+            Some(Condition::If(opt)) => self.options.has(*opt),
+            Some(Condition::Unless(opt)) => !self.options.has(*opt),
+            _ => step != Step::Chdir || self.directory().is_some(),
         }
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
     pub fn word(&self, step: Step) -> Option<Word> {
-        let stream = |number| match self.streams.get(number as usize)? {
-            Stream::File(file) => Some(*file),
-            _ => Some(NULL_DEVICE),
-        };
-        match step {
-            Step::Stdin => stream(0),
-            Step::Stdout | Step::Truncate => stream(1),
-            Step::Stderr => stream(2),
-            Step::OpenLockfile | Step::LockLockfile => self.options.value(Opt::Lockfile),
-            Step::OpenPidfile | Step::LockPidfile | Step::Record => self.options.value(Opt::Pidfile),
-            Step::Chdir => self.directory(),
-            Step::Execute => Some(self.name),
+        if step == Step::Chdir {
+            return self.directory();
+        }
+        if step == Step::Execute {
+            return Some(self.name);
+        }
+        if step >= Step::Stdin && step <= Step::Stderr {
+            return match self.stream(step as usize - Step::Stdin as usize) {
+                Stream::File(file) => Some(file),
+                _ => Some(NULL_DEVICE),
+            };
+        }
+        match CONDITIONS.get(step as usize) {
+            Some(Condition::If(opt)) => self.options.value(*opt),
             _ => None,
         }
     }
 }
 
-/// The null device's path (null(4)).
-pub const NULL_DEVICE: Word = ZStr::new(c"/dev/null");
-
-/// A file mode creation mask: octal digits, at most 777.
-fn octal(text: Word) -> Option<u32> {
-    let (value, rest) = scan_number(text, 8, 0o777)?;
-    (rest.first() == 0).then_some(value)
+/// When a step is to be taken.
+#[derive(Clone, Copy)]
+pub enum Condition {
+    /// In every launch.
+    Always,
+    /// If the option was given, whose value the step is about.
+    If(Opt),
+    /// If it was not.
+    Unless(Opt),
 }
 
-/// A descriptor's number at the start of a text, and what follows it.
-fn scan_descriptor(text: Word) -> Option<(u32, Word)> {
-    scan_number(text, 10, i32::MAX as u32)
+/// Reads a number or name at the start of a text; gives it and what follows.
+type Scan = fn(Word) -> Option<(u64, Word)>;
+
+/// A descriptor's number.
+fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
+    text.number(10, i32::MAX as u64)
 }
 
-/// A signal at the start of a text, by its number or by its name with or without SIG, and what follows it.
-fn scan_signal(text: Word) -> Option<(u32, Word)> {
-    if let Some((number, rest)) = scan_number(text, 10, NSIG) {
-        return (number != 0).then_some((number, rest));
-    }
+/// A signal that can be ignored, by its number or by its name with or without SIG.
+fn scan_signal(text: Word) -> Option<(u64, Word)> {
+    let found = text.number(10, NSIG.into()).or_else(|| scan_signal_name(text));
+    found.filter(|(signal, _)| !matches!(*signal as u32, 0 | SIGKILL | SIGSTOP))
+}
+
+fn scan_signal_name(text: Word) -> Option<(u64, Word)> {
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
     let mut names = ZStr::new(SIGNAL_NAMES);
     let mut number = 0;
@@ -201,40 +191,30 @@ fn scan_signal(text: Word) -> Option<(u32, Word)> {
         while names.first() == rest.first() {
             (names, rest) = (names.rest(), rest.rest());
         }
-        if names.first() == b' ' && !rest.first().is_ascii_alphanumeric() {
+        if names.first() == b'\n' && rest.ends(b',') {
             return Some((number, rest));
         }
-        names = names.find(b' ').rest();
+        names = names.find(b'\n').rest();
     }
     None
 }
 
-/// Digits at the start of a text as a number of at most `highest`, and what follows them.
-fn scan_number(mut text: Word, base: u32, highest: u32) -> Option<(u32, Word)> {
-    let mut value = None;
+/// Reads a list with commas between its items; no list at all is an empty one.
+fn numbers(list: Option<Word>, scan: Scan) -> Option<Numbers> {
+    let mut numbers = Numbers { low: 0, highest: 0 };
+    let Some(mut text) = list else {
+        return Some(numbers);
+    };
     loop {
-        let digit = u32::from(text.first().wrapping_sub(b'0'));
-        if digit > 9 {
-            return Some((value?, text));
+        let (number, rest) = scan(text)?;
+        if number <= 64 {
+            numbers.low |= 1 << (number % 64);
         }
-        let next = u64::from(value.unwrap_or(0)) * u64::from(base) + u64::from(digit);
-        if digit >= base || next > u64::from(highest) {
-            return None;
-        }
-        value = Some(next as u32);
-        text = text.rest();
-    }
-}
-
-/// Reads a list whose items have commas between them; `scan` gives what follows an item.
-fn for_each_item(given: Given, reason: Reason, mut scan: impl FnMut(Word) -> Option<Word>) -> Result<(), Misuse> {
-    let mut text = given.value;
-    loop {
-        text = scan(text).ok_or(given.misuse(reason))?;
-        match text.first() {
-            0 => return Ok(()),
-            b',' => text = text.rest(),
-            _ => return Err(given.misuse(reason)),
+        numbers.highest = numbers.highest.max(number as u32);
+        match rest.first() {
+            0 => return Some(numbers),
+            b',' => text = rest.rest(),
+            _ => return None,
         }
     }
 }

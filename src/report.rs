@@ -3,12 +3,12 @@
 #![forbid(unsafe_code)]
 
 use core::ffi::CStr;
+use core::num::NonZeroU32;
 
-use crate::options::{Misuse, Opt, USAGE};
-use crate::plan::{Plan, Task};
-use crate::steps::{Failure, Step, TEXTS};
+use crate::options::{Opt, Options, USAGE};
+use crate::steps::{Launch, Step, TEXTS};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd, Pid, WaitStatus, abi};
+use crate::sys::{self, Errno, Fd, WaitStatus, abi};
 
 /// Why something was not possible: an error number of the kernel, or one of bgexec's own reasons, which may have an
 /// operand. It fits into a record of the status pipe.
@@ -18,7 +18,7 @@ use crate::sys::{self, Errno, Fd, Pid, WaitStatus, abi};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Reason(u32);
+pub struct Reason(NonZeroU32);
 
 /// Declares bgexec's own reasons and, from the same lines, their texts. A text that ends with a space or SIG wants the
 /// operand behind it.
@@ -28,7 +28,7 @@ macro_rules! reasons {
         enum Code { $($name),* }
 
         impl Reason {
-            $($(#[$doc])* pub const $name: Reason = Reason((Code::$name as u32 + 1) << 24);)*
+            $($(#[$doc])* pub const $name: Reason = Reason::new((Code::$name as u32 + 1) << 24);)*
         }
 
         /// The texts, a line each.
@@ -130,18 +130,21 @@ pub const fn text(lines: &'static str) -> Word {
     }
 }
 
-/// The piece with this number of a text whose pieces each end with `separator`.
-fn piece(text: Word, index: usize, separator: u8) -> &'static [u8] {
-    let mut start = text;
+/// Where the piece with this number begins in a text whose pieces each end with `separator`.
+fn piece(mut text: Word, index: usize, separator: u8) -> Word {
     for _ in 0..index {
-        start = start.find(separator).rest();
+        text = text.find(separator).rest();
     }
-    start.up_to(start.find(separator))
+    text
 }
 
 impl Reason {
-    /// None: the step was taken.
-    pub const TAKEN: Reason = Reason(0);
+    const fn new(bits: u32) -> Reason {
+        match NonZeroU32::new(bits) {
+            Some(bits) => Reason(bits),
+            None => panic!("no reason"),
+        }
+    }
 
     /// The same reason with an operand.
     pub fn with(self, operand: u32) -> Reason {
@@ -158,41 +161,32 @@ impl Reason {
 
     /// Whether it is this one, whatever the operand.
     pub fn is(self, reason: Reason) -> bool {
-        self.0 >> 24 == reason.0 >> 24
+        self.code() == reason.code()
+    }
+
+    fn code(self) -> u32 {
+        self.0.get() >> 24
     }
 
     /// The errno, pid, signal or exit status.
     pub fn operand(self) -> u32 {
-        self.0 & 0xff_ffff
+        self.0.get() & 0xff_ffff
     }
 
     /// The bits, for a record.
     pub fn bits(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
-    /// A reason from a record.
-    pub fn from_bits(bits: u32) -> Reason {
-        Reason(bits)
+    /// A reason from a record; `None` if the step was taken.
+    pub fn from_bits(bits: u32) -> Option<Reason> {
+        NonZeroU32::new(bits).map(Reason)
     }
 }
 
 impl From<Errno> for Reason {
     fn from(errno: Errno) -> Reason {
         Reason(errno.number())
-    }
-}
-
-impl Failure {
-    /// The exit status for it: 1, 125, 126 or 127.
-    pub fn status(&self) -> u32 {
-        match self.reason.0 {
-            _ if self.reason.is(Reason::RUNNING) || self.reason == Reason::RUNNING_ELSEWHERE => 1,
-            _ if self.reason == Reason::NO_INTERPRETER => 127,
-            abi::ENOENT | abi::ENOTDIR if self.step == Step::Execute => 127,
-            1..=4095 if self.step == Step::Execute => 126,
-            _ => 125,
-        }
     }
 }
 
@@ -205,162 +199,157 @@ pub struct Decimal {
 impl Decimal {
     /// The digits of a number.
     pub fn new(mut number: u32) -> Decimal {
-        let mut decimal = Decimal { digits: [b'\n'; 11], start: 10 };
-        loop {
-            decimal.start = decimal.start.saturating_sub(1);
-            if let Some(digit) = decimal.digits.get_mut(decimal.start) {
-                *digit = b'0' + (number % 10) as u8;
-            }
+        let mut digits = [b'\n'; 11];
+        let mut start = 10;
+        for digit in digits.iter_mut().rev().skip(1) {
+            *digit = b'0' + (number % 10) as u8;
+            start -= 1;
             number /= 10;
             if number == 0 {
-                return decimal;
+                break;
             }
         }
+        Decimal { digits, start }
     }
 
     /// The digits and the newline.
     pub fn line(&self) -> &[u8] {
         self.digits.get(self.start..).unwrap_or_default()
     }
-
-    /// The digits.
-    pub fn digits(&self) -> &[u8] {
-        self.digits.get(self.start..10).unwrap_or_default()
-    }
 }
 
 /// A line under construction. Control bytes in it become `?`, so that it stays one line and moves no cursor.
 struct Line {
     to: Fd,
-    bytes: [u8; 1024],
     length: usize,
+    bytes: [u8; 512],
 }
 
 impl Line {
-    fn new(to: Fd) -> Line {
-        let mut line = Line { to, bytes: [0; 1024], length: 0 };
-        line.push(b"bgexec: ");
+    /// `bgexec: ` and a text.
+    fn new(to: Fd, text: Word) -> Line {
+        let mut line = Line { to, length: 0, bytes: [0; 512] };
+        line.push(ZStr::new(c"bgexec: "));
+        line.push(text);
         line
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.push_raw(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
+    /// Appends a string up to its end, or to the end of its line.
+    fn push(&mut self, mut text: ZStr) {
+        while !text.ends(b'\n') {
+            let byte = text.first();
+            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
+            text = text.rest();
         }
     }
 
-    fn push_raw(&mut self, byte: u8) {
-        if self.length == self.bytes.len() {
-            self.write(); // a line longer than any path: it takes more than one write
-        }
+    fn push_byte(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.length) {
             *slot = byte;
             self.length += 1;
         }
-    }
-
-    fn push_word(&mut self, word: Word) {
-        self.push(b" ");
-        self.push(word.as_bytes());
-    }
-
-    fn push_step(&mut self, plan: &Plan, step: Step) {
-        self.push(piece(TEXTS, step as usize, b'\n'));
-        if let Some(word) = plan.word(step) {
-            self.push_word(word);
+        if self.length == self.bytes.len() || byte == b'\n' {
+            // There is nobody to tell that this was not possible.
+            let _ = sys::write(self.to, self.bytes.get(..self.length).unwrap_or_default());
+            self.length = 0;
         }
     }
 
-    fn push_reason(&mut self, reason: Reason) {
-        self.push(b": ");
+    fn push_word(&mut self, word: Option<Word>) {
+        if let Some(word) = word {
+            self.push_byte(b' ');
+            self.push(word);
+        }
+    }
+
+    fn push_decimal(&mut self, number: u32) {
+        if number > 9 {
+            self.push_decimal(number / 10);
+        }
+        self.push_byte(b'0' + (number % 10) as u8);
+    }
+
+    /// Appends a reason and ends the line.
+    fn end(&mut self, reason: Reason) {
+        self.push(ZStr::new(c": "));
         let operand = reason.operand();
-        let text = match (reason.0 >> 24) as usize {
-            0 => match ERRNOS.iter().position(|errno| u32::from(*errno) == operand) {
-                Some(index) => piece(ERRNO_TEXTS, index, b'\n'),
-                None => b"errno ",
-            },
-            code => piece(OWN_TEXTS, code - 1, b'\n'),
-        };
+        let mut text = ZStr::new(c"errno ");
+        if reason.code() != 0 {
+            text = piece(OWN_TEXTS, reason.code() as usize - 1, b'\n');
+        } else if let Some(index) = ERRNOS.iter().position(|errno| u32::from(*errno) == operand) {
+            text = piece(ERRNO_TEXTS, index, b'\n');
+        }
         self.push(text);
         if reason.is(Reason::KILLED) {
-            self.push(piece(ZStr::new(abi::SIGNAL_NAMES), operand as usize - 1, b' '));
-        } else if text.ends_with(b" ") {
-            self.push(Decimal::new(operand).digits());
+            self.push(piece(ZStr::new(abi::SIGNAL_NAMES), operand as usize - 1, b'\n'));
+        } else if self.bytes.get(self.length.wrapping_sub(1)) == Some(&b' ') {
+            self.push_decimal(operand);
         }
-    }
-
-    fn end(mut self) {
-        self.push_raw(b'\n');
-        self.write();
-    }
-
-    /// Writes what there is. There is nobody to tell that this was not possible.
-    fn write(&mut self) {
-        let _ = sys::write(self.to, self.bytes.get(..self.length).unwrap_or_default());
-        self.length = 0;
+        self.push_byte(b'\n');
     }
 }
 
 /// Says what is wrong with the command line; gives the exit status.
-pub fn misuse(misuse: &Misuse) -> u32 {
-    let mut line = Line::new(Fd::STDERR);
-    line.push(b"unable to use");
-    line.push_word(misuse.word);
-    if let Some(value) = misuse.value {
-        line.push_word(value);
+pub fn misuse(options: &Options, reason: Reason) -> u32 {
+    let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to use"));
+    for word in options.examined() {
+        line.push_word(word);
     }
-    line.push_reason(misuse.reason);
-    line.end();
+    line.end(reason);
     125
 }
 
-/// Says which step failed and why; gives the exit status.
-pub fn failure(plan: &Plan, failure: &Failure) -> u32 {
-    let status = failure.status();
-    if status == 1 && plan.options.has(Opt::Oknodo) {
-        return 0;
+/// Says which step of a launch failed and why; gives the exit status: 1, 125, 126 or 127.
+pub fn failure(launch: &Launch, reason: Reason) -> u32 {
+    let mut status = match reason.bits() {
+        _ if reason == Reason::NO_INTERPRETER => 127,
+        1..4096 if launch.step != Step::Execute => 125,
+        abi::ENOENT | abi::ENOTDIR => 127,
+        1..4096 => 126,
+        _ => 125,
+    };
+    if reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE {
+        if launch.plan.options.has(Opt::Oknodo) {
+            return 0;
+        }
+        if launch.plan.options.has(Opt::Quiet) {
+            return 1;
+        }
+        status = 1;
     }
-    if status != 1 || !plan.options.has(Opt::Quiet) {
-        let mut line = Line::new(failure.to);
-        line.push(b"unable to ");
-        line.push_step(plan, failure.step);
-        line.push_reason(failure.reason);
-        line.end();
-    }
+    let mut line = Line::new(launch.message, ZStr::new(c"unable to "));
+    line.push_step(launch);
+    line.end(reason);
     status
 }
 
-/// Says that a step was taken.
-pub fn step(plan: &Plan, step: Step, to: Fd) {
-    let mut line = Line::new(to);
-    line.push_step(plan, step);
-    line.end();
-}
-
-/// Writes what was asked for to standard output; gives the exit status.
-pub fn answer(task: Task) -> u32 {
-    match task {
-        Task::Help => print(USAGE.as_bytes()),
-        Task::Version => print(concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
-        _ => {
-            let _ = sys::write(Fd::STDERR, USAGE.as_bytes()); // the exit status says the rest
-            125
-        }
+impl Line {
+    fn push_step(&mut self, launch: &Launch) {
+        self.push(piece(TEXTS, launch.step as usize, b'\n'));
+        self.push_word(launch.plan.word(launch.step));
     }
 }
 
-/// Writes the daemon's pid to standard output; gives the exit status.
-pub fn pid(pid: Pid) -> u32 {
-    print(Decimal::new(pid as u32).line())
+/// Says that a step was taken.
+pub fn step(launch: &Launch) {
+    let mut line = Line::new(launch.message, ZStr::new(c""));
+    line.push_step(launch);
+    line.push_byte(b'\n');
 }
 
-fn print(bytes: &[u8]) -> u32 {
-    let Err(errno) = sys::write(Fd::STDOUT, bytes) else {
-        return 0;
-    };
-    let mut line = Line::new(Fd::STDERR);
-    line.push(b"unable to write stdout");
-    line.push_reason(errno.into());
-    line.end();
+/// Says how bgexec is used, because COMMAND is missing; gives the exit status.
+pub fn usage() -> u32 {
+    let _ = sys::write(Fd::STDERR, USAGE.as_bytes()); // the exit status says the rest
     125
+}
+
+/// Writes what was asked for to standard output; gives the exit status.
+pub fn print(bytes: &[u8]) -> u32 {
+    match sys::write(Fd::STDOUT, bytes) {
+        Ok(()) => 0,
+        Err(errno) => {
+            Line::new(Fd::STDERR, ZStr::new(c"unable to write stdout")).end(errno.into());
+            125
+        }
+    }
 }

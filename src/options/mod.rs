@@ -5,5 +5,5 @@
 mod parse;
 pub mod table;
 
-pub use parse::{Given, Misuse, Options, find_variable};
+pub use parse::Options;
 pub use table::{Opt, USAGE};

@@ -134,48 +134,26 @@ pub const USAGE: Word = match CStr::from_bytes_with_nul(&TEXT) {
     Err(_) => unreachable!(),
 };
 
-/// How an option was named.
-#[derive(Clone, Copy)]
-pub enum Name {
-    /// `-c`: the letter.
-    Short(u8),
-    /// `--chdir` or `--chdir=DIR`: all after the dashes.
-    Long(Word),
-}
-
-/// An option that was found by its name.
-pub struct Found {
-    /// Which.
-    pub opt: Opt,
-    /// Whether it takes a value.
-    pub takes_value: bool,
-    /// What follows a long name in its word: nothing, or `=` and a value.
-    pub rest: Word,
-}
-
-/// Finds an option by one of its names. A long name may not be abbreviated.
-pub fn find(name: Name) -> Option<Found> {
+/// Finds the option that a word begins with: with `long` its long name, which may not be abbreviated, as far as the end
+/// or a `=`; otherwise a letter. Gives it, whether it takes a value, and what follows the name.
+pub fn find(word: Word, long: bool) -> Option<(Opt, bool, Word)> {
     let mut line = USAGE;
-    for opt in OPTS {
+    for &opt in OPTS {
         line = line.find(b'\n').rest();
-        let short = line.skip(3);
-        let mut long = line.skip(8);
-        let mut rest = match name {
-            Name::Long(word) => word,
-            Name::Short(_) => USAGE,
-        };
-        while long.first() > b' ' && long.first() == rest.first() {
-            (long, rest) = (long.rest(), rest.rest());
-        }
-        let found = match name {
-            Name::Short(letter) => letter > b' ' && letter == short.first(),
-            Name::Long(_) => long.first() <= b' ' && matches!(rest.first(), 0 | b'='),
-        };
-        if found {
-            while long.first() > b' ' {
-                long = long.rest();
+        let mut name = line.skip(6);
+        let mut rest = word;
+        if long {
+            while name.first() == rest.first() && name.first() > b' ' {
+                (name, rest) = (name.rest(), rest.rest());
             }
-            return Some(Found { opt: *opt, takes_value: long.first() == b' ', rest });
+        } else if line.skip(3).first() == rest.first() && rest.first() != b' ' {
+            rest = rest.rest();
+            while name.first() > b' ' {
+                name = name.rest();
+            }
+        }
+        if name.first() <= b' ' && (!long || rest.ends(b'=')) {
+            return Some((opt, name.first() == b' ', rest));
         }
     }
     None

@@ -2,10 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Failure, Launch, ORDER, Step};
+use super::{Launch, ORDER, Step};
 use crate::report::{self, Reason};
 use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, SIGCHLD};
-use crate::sys::{self, Errno, PathBuffer, Pid};
+use crate::sys::{self, Path, Pid};
 
 impl<'a> Launch<'a> {
     /// Makes the status pipe.
@@ -16,21 +16,21 @@ impl<'a> Launch<'a> {
     }
 
     /// Makes the daemon, waits for its verdict, and after a failure reaps it.
-    pub(super) fn detach(&mut self) -> Result<Pid, Failure> {
+    pub(super) fn detach(&mut self) -> Result<(), Reason> {
         let [read, write] = self.status;
         self.daemon = 0;
+        self.step = Step::Daemon;
         // One process less where the launcher leads no process group, as under a boot script.
         let alone = sys::setsid().is_ok();
         let child = self.child(if alone { daemon } else { leader }, 0);
         self.release(write);
         let verdict = match child {
-            Ok(child) => {
-                if alone {
-                    self.daemon = child;
-                }
-                self.listen(if alone { 0 } else { child })
+            Ok(child) if alone => {
+                self.daemon = child;
+                self.listen(Reason::ENDED)
             }
-            Err(errno) => Err(self.failure(Step::Daemon, errno)),
+            Ok(leader) => self.listen(reap(leader)),
+            Err(errno) => Err(errno.into()),
         };
         self.release(read);
         verdict
@@ -47,87 +47,94 @@ impl<'a> Launch<'a> {
         })
     }
 
-    /// Reads the daemon's records to their end. The last one is the verdict.
-    fn listen(&mut self, leader: Pid) -> Result<Pid, Failure> {
-        let mut ended = if leader == 0 { None } else { sys::wait4(leader, 0).ok().flatten() };
+    /// Reads the daemon's records to their end. The last one is the verdict; without any, the daemon `ended`, or its
+    /// leader did.
+    fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
         let mut verdict = None;
         loop {
             let mut record = [0; 8];
-            match sys::read(self.status[0], &mut record) {
-                Ok(0) => break,
-                Ok(8) => {}
-                short => {
-                    return Err(self.failure(Step::Pipe, short.err().map_or(Reason::ENDED, Reason::from)));
-                }
+            match sys::read(self.status[0], &mut record)? {
+                0 => break,
+                8 => {}
+                _ => return Err(Reason::ENDED),
             }
             let record = u64::from_ne_bytes(record);
-            let Some(&step) = ORDER.get((record >> 32) as usize) else { continue };
-            match Reason::from_bits(record as u32) {
-                Reason::TAKEN => report::step(self.plan, step, self.message),
-                reason => verdict = Some((step, reason)),
+            if let Some(&step) = ORDER.get((record >> 32) as usize) {
+                self.step = step;
+                match Reason::from_bits(record as u32) {
+                    None => report::step(self),
+                    reason => verdict = reason,
+                }
             }
         }
-        if let Some((_, reason)) = verdict
+        if let Some(reason) = verdict
             && reason.is(Reason::EXECUTING)
         {
-            return Ok(reason.operand() as Pid);
+            self.daemon = reason.operand() as Pid;
+            return Ok(());
         }
-        if self.daemon != 0 {
-            ended = sys::wait4(self.daemon, 0).ok().flatten();
+        let ended = if self.daemon == 0 { ended } else { reap(self.daemon) };
+        if verdict.is_none() {
+            self.step = Step::Execute;
         }
-        let (step, reason) = verdict.unwrap_or((Step::Execute, ended.map_or(Reason::ENDED, Reason::ended)));
-        Err(self.failure(step, reason))
+        Err(verdict.unwrap_or(ended))
     }
 
-    /// Sends a record to the launcher, if there is one.
-    pub(super) fn record(&self, step: Step, reason: Reason) -> sys::Result<()> {
+    /// Sends a record on the step to the launcher, if there is one: that it was taken, or what came of it.
+    pub(super) fn record(&self, reason: Option<Reason>) -> sys::Result<()> {
         let status = self.status[1];
         if !status.is_some() {
             return Ok(());
         }
-        let record = (step as u64) << 32 | u64::from(reason.bits());
+        let record = (self.step as u64) << 32 | u64::from(reason.map_or(0, Reason::bits));
         sys::write(status, &record.to_ne_bytes())
     }
 
-    /// Sends a failure, and ends the process. There is nobody to hear that sending failed.
-    fn fail(&self, step: Step, reason: Reason) -> ! {
-        let _ = self.record(step, reason);
+    /// Sends why the step failed, and ends the process. There is nobody to hear that sending failed.
+    fn fail(&self, reason: Reason) -> ! {
+        let _ = self.record(Some(reason));
         sys::exit(125)
+    }
+
+    /// Takes all steps from `first` on, the last of which makes this process COMMAND.
+    pub(super) fn finish(&mut self, first: Step) -> Result<(), Reason> {
+        if self.plan.name.first() == b'/' { self.take(first, ORDER.len(), None) } else { self.finish_with_path(first) }
+    }
+
+    /// The same where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.
+    #[inline(never)]
+    fn finish_with_path(&mut self, first: Step) -> Result<(), Reason> {
+        let mut path = Path::new();
+        if self.plan.needs_here() {
+            path.start_here();
+        }
+        self.take(first, ORDER.len(), Some(&mut path))
+    }
+}
+
+/// Waits for a child's end; gives what is known of it.
+fn reap(child: Pid) -> Reason {
+    match sys::wait4(child, 0) {
+        Ok(Some(status)) => Reason::ended(status),
+        _ => Reason::ENDED,
     }
 }
 
 /// The leader: makes a session and in it the daemon, as the launcher's own child, so that the launcher can reap it.
 extern "C" fn leader(launch: &mut Launch) -> ! {
     if let Err(errno) = sys::setsid() {
-        launch.fail(Step::Session, errno.into());
+        launch.step = Step::Session;
+        launch.fail(errno.into());
     }
     match launch.child(daemon, CLONE_PARENT) {
         Ok(pid) => launch.daemon = pid,
-        Err(errno) => launch.fail(Step::Daemon, errno.into()),
+        Err(errno) => launch.fail(errno.into()),
     }
     sys::exit(0)
 }
 
 /// The daemon: takes the remaining steps, of which the last makes it COMMAND.
 extern "C" fn daemon(launch: &mut Launch) -> ! {
-    let taken = if launch.plan.needs_here() {
-        launch.take_from_here()
-    } else {
-        launch.take(Step::Session as usize, ORDER.len(), Err(Errno::NOENT))
-    };
-    match taken {
-        Err(failure) => launch.fail(failure.step, failure.reason),
-        Ok(()) => sys::exit(125),
-    }
-}
-
-impl Launch<'_> {
-    /// Takes the daemon's steps where COMMAND is to be found from the directory in which bgexec was started. Apart from
-    /// [`daemon`], so that a launch that does not need the room for its path does not touch it.
-    #[inline(never)]
-    fn take_from_here(&mut self) -> Result<(), Failure> {
-        let mut here = PathBuffer::new();
-        let answer = here.getcwd();
-        self.take(Step::Session as usize, ORDER.len(), answer.map(|()| here.as_zstr()))
-    }
+    let taken = launch.finish(Step::Session);
+    launch.fail(taken.err().unwrap_or(Reason::ENDED))
 }

@@ -6,43 +6,16 @@ use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PathBuffer, Pid};
+use crate::sys::{self, Fd, Stat};
 
 impl Launch<'_> {
-    /// Locks the lockfile for the daemon's life.
-    pub(super) fn lock_lockfile(&mut self) -> Result<(), Reason> {
-        loop {
-            match self.hold(Step::LockLockfile, self.lockfile) {
-                Err(Reason::PATH_CHANGED) if self.plan.foreground() => {
-                    self.release(self.lockfile);
-                    self.open_lockfile()?;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    /// Locks the pidfile for the daemon's life, unless its pid stands for a daemon that lost its lock.
-    pub(super) fn lock_pidfile(&mut self) -> Result<(), Reason> {
-        loop {
-            match self.hold(Step::LockPidfile, self.pidfile) {
-                Err(Reason::PATH_CHANGED) if self.plan.foreground() => {
-                    self.release(self.pidfile);
-                    self.open_pidfile()?;
-                }
-                Ok(()) => break,
-                answer => return answer,
-            }
-        }
-        match recorded_daemon(self.pidfile)? {
-            Some(pid) => Err(Reason::RUNNING.with(pid as u32)),
-            None => Ok(()),
-        }
-    }
-
-    fn hold(&self, step: Step, fd: Fd) -> Result<(), Reason> {
+    /// Takes the lock of the lockfile or pidfile for the daemon's life, unless the pid in the pidfile stands for a daemon
+    /// that lost its lock.
+    pub(super) fn lock(&self) -> Result<(), Reason> {
+        let pidfile = self.step == Step::LockPidfile;
+        let fd = if pidfile { self.pidfile } else { self.lockfile };
         while let Err(errno) = sys::lock(fd) {
-            if errno.number() != EAGAIN {
+            if !errno.is(EAGAIN) {
                 return Err(errno.into());
             }
             // A query for a read lock tells of writers alone: only a writer is a daemon.
@@ -53,68 +26,58 @@ impl Launch<'_> {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
             }
         }
-        let path = self.plan.word(step).unwrap_or(ZStr::new(c""));
-        if self.is_current(path, Fd::CWD, fd)? { Ok(()) } else { Err(Reason::PATH_CHANGED) }
+        if !self.is_current(fd) {
+            return Err(Reason::PATH_CHANGED);
+        }
+        match if pidfile { recorded_daemon(fd)? } else { None } {
+            Some(pid) => Err(Reason::RUNNING.with(pid)),
+            None => Ok(()),
+        }
     }
 }
 
-/// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
-/// lives and started when the file was written.
-fn recorded_daemon(pidfile: Fd) -> Result<Option<Pid>, Reason> {
-    let mut content = [0; 16];
-    let length = sys::read(pidfile, &mut content)?;
-    let Some(pid) = content.get(..length).and_then(parse_pid) else {
+/// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it (digits and a newline,
+/// from 2 up) is of a process that lives and started when the file was written. Without /proc there is none.
+fn recorded_daemon(pidfile: Fd) -> Result<Option<u32>, Reason> {
+    const PREFIX: usize = "/proc/".len();
+    let mut path = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let length = sys::read(pidfile, path.get_mut(PREFIX..24).unwrap_or_default())?;
+    let pid = match ZStr::terminate(&mut path).skip(PREFIX).number(10, i32::MAX as u64) {
+        Some((pid, rest)) if pid > 1 && rest == c"\n" => pid as u32,
+        _ => return Ok(None),
+    };
+    for (slot, byte) in path.iter_mut().skip(PREFIX - 1 + length as usize).zip(b"/stat") {
+        *slot = *byte;
+    }
+    let Ok(file) = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0) else {
         return Ok(None);
     };
-    let Some(started) = start_time(pid) else {
+    let mut stat = [0; 512];
+    let read = sys::read(file, &mut stat);
+    sys::close(file);
+    read?;
+    let Some(ticks) = start_time(ZStr::terminate(&mut stat)) else {
         return Ok(None);
     };
-    let age = sys::fstat(pidfile)?.written() - started;
+    let mut file = Stat::new();
+    sys::fstat(pidfile, &mut file)?;
+    let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
+    let age = file.written() - (boot + ticks as i64 * 10_000_000);
     Ok((-100_000_000..=2_000_000_000).contains(&age).then_some(pid))
 }
 
-/// The pid in a pidfile: digits and a newline, from 2 up.
-pub fn parse_pid(content: &[u8]) -> Option<Pid> {
-    let [digits @ .., b'\n'] = content else {
-        return None;
-    };
-    let pid = decimal(digits)?;
-    (pid > 1).then_some(pid)
-}
-
-fn decimal(digits: &[u8]) -> Option<i32> {
-    let mut number = None;
-    for byte in digits {
-        let digit = i32::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return None;
-        }
-        number = Some(i32::checked_add(number.unwrap_or(0_i32).checked_mul(10)?, digit)?);
-    }
-    number
-}
-
-/// When a process that is no zombie started, in nanoseconds since 1970; `None` if there is no such process, or no /proc.
-fn start_time(pid: Pid) -> Option<i64> {
-    let mut path = PathBuffer::new();
-    path.push(b"/proc/").ok()?;
-    path.push_decimal(pid as u32).ok()?;
-    path.push(b"/stat").ok()?;
-    let file = sys::openat(Fd::CWD, path.as_zstr(), O_RDONLY, 0).ok()?;
-    let mut content = [0; 1024];
-    let length = sys::read(file, &mut content);
-    sys::close(file);
-    let ticks = parse_start(content.get(..length.ok()?)?)?;
-    let boot = sys::clock_gettime(CLOCK_REALTIME).ok()? - sys::clock_gettime(CLOCK_BOOTTIME).ok()?;
-    Some(boot + ticks * 10_000_000)
-}
-
 /// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.
-pub fn parse_start(stat: &[u8]) -> Option<i64> {
+pub fn start_time(stat: ZStr) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: the last one closes it.
-    let mut fields = stat.rsplit(|byte| *byte == b')').next()?.split(|byte| *byte == b' ').skip(1);
-    if matches!(fields.next()?, b"Z" | b"X") {
+    let mut field = stat;
+    while field.find(b')').first() != 0 {
+        field = field.find(b')').rest();
+    }
+    if matches!(field.rest().first(), b'Z' | b'X') {
         return None;
     }
-    decimal(fields.nth(18)?).map(i64::from)
+    for _ in 2..22 {
+        field = field.find(b' ').rest();
+    }
+    Some(field.number(10, u64::MAX >> 8)?.0)
 }

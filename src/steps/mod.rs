@@ -21,16 +21,17 @@ mod signals;
 mod stdio;
 
 use crate::options::Opt;
+use crate::plan::Condition::{self, Always, If, Unless};
 use crate::plan::Plan;
 use crate::report::{self, Reason, text};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd, Pid, SignalSet};
+use crate::sys::{self, Fd, Path, Pid, SignalSet};
 
-/// Declares the steps in their order and, from the same lines, what each does.
+/// Declares the steps in their order and, from the same lines, what each does and when.
 macro_rules! steps {
-    ($($(#[$doc:meta])* $name:ident $text:literal)*) => {
+    ($($(#[$doc:meta])* $name:ident $text:literal $condition:expr;)*) => {
         /// One step of a launch.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
         #[repr(u8)]
         pub enum Step { $($(#[$doc])* $name),* }
 
@@ -39,207 +40,195 @@ macro_rules! steps {
 
         /// What each step of [`ORDER`] does, a line each, as `unable to ` goes on; the word that it is about follows.
         pub const TEXTS: Word = text(concat!($($text, "\n",)* "\0"));
+
+        /// When each step of [`ORDER`] is to be taken.
+        pub const CONDITIONS: &[Condition] = &[$($condition),*];
     };
 }
 
 steps! {
     /// Launcher: is not started set-user-ID or set-group-ID.
-    Trust "trust the caller"
+    Trust "trust the caller" Always;
     /// Launcher: descriptors 0 to 2 that were closed are taken, so that nothing opened later lands on them.
-    Fill "fill descriptors"
+    Fill "fill descriptors" Always;
     /// Launcher: all descriptors of `--keep-fd` are open.
-    Keep "keep"
+    Keep "keep" If(Opt::KeepFd);
     /// Launcher: standard input is open, under a number of its own.
-    Stdin "open"
+    Stdin "open" Always;
     /// Launcher: so is standard output.
-    Stdout "open"
+    Stdout "open" Always;
     /// Launcher: so is standard error.
-    Stderr "open"
+    Stderr "open" Always;
     /// Launcher: the lockfile is open and safe to use.
-    OpenLockfile "open"
+    OpenLockfile "open" If(Opt::Lockfile);
     /// Launcher: so is the pidfile.
-    OpenPidfile "open"
+    OpenPidfile "open" If(Opt::Pidfile);
     /// Launcher: there is a status pipe.
-    Pipe "create a pipe"
+    Pipe "create a pipe" Always;
     /// Leader: leads a new session, which has no terminal.
-    Session "create a session"
+    Session "create a session" Always;
     /// Leader: has made the daemon.
-    Daemon "create a process"
+    Daemon "create a process" Always;
     /// Daemon: leads a process group of its own.
-    Group "create a process group"
+    Group "create a process group" Always;
     /// Daemon: has a descriptor table of its own.
-    Unshare "unshare descriptors"
+    Unshare "unshare descriptors" Unless(Opt::NoClose);
     /// Daemon: descriptors 0 to 2 are COMMAND's streams.
-    Redirect "redirect streams"
+    Redirect "redirect streams" Always;
     /// Daemon: every other descriptor but the kept ones and its own is closed.
-    Close "close descriptors"
+    Close "close descriptors" Unless(Opt::NoClose);
     /// Daemon: holds the lock of the lockfile, which still is what its path names.
-    LockLockfile "lock"
+    LockLockfile "lock" If(Opt::Lockfile);
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
-    LockPidfile "lock"
+    LockPidfile "lock" If(Opt::Pidfile);
     /// Daemon: the output files are empty.
-    Truncate "truncate"
+    Truncate "truncate" If(Opt::Truncate);
     /// Daemon: the pidfile holds its pid.
-    Record "write"
+    Record "write" If(Opt::Pidfile);
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
-    Signals "reset signals"
+    Signals "reset signals" Always;
     /// Daemon: is in its working directory.
-    Chdir "change directory to"
+    Chdir "change directory to" Always;
     /// Daemon: has its file mode creation mask.
-    Umask "set umask"
+    Umask "set umask" Always;
     /// Daemon: has become COMMAND.
-    Execute "execute"
-}
-
-/// Where the launcher's part of [`ORDER`] ends.
-const LAUNCHER_STEPS: usize = Step::Session as usize;
-
-/// A step that was not possible, and why.
-#[derive(Clone, Copy)]
-pub struct Failure {
-    /// Which.
-    pub step: Step,
-    /// Why.
-    pub reason: Reason,
-    /// Where to say so: the original standard error.
-    pub to: Fd,
+    Execute "execute" Always;
 }
 
 /// What the processes of a launch have in their hands.
 pub struct Launch<'a> {
-    plan: &'a Plan,
-    /// What was inherited.
+    /// What was asked for.
+    pub plan: &'a Plan<'a>,
+    /// The step that is being taken; after a failure, the one that failed.
+    pub step: Step,
+    /// The original standard error.
+    pub message: Fd,
+    /// The daemon, once it is made.
+    pub daemon: Pid,
+    /// The inherited signal mask.
     mask: SignalSet,
+    /// The inherited file mode creation mask.
     umask: u32,
     /// Bit N for standard stream N: was closed at the start.
     closed: u32,
-    /// Bit N for descriptor N below 64: must not be used for an own file.
-    taken: u64,
-    null: Fd,
+    /// Bit N for descriptor N below 64: in use, by the launch or for COMMAND.
+    used: u64,
     streams: [Fd; 3],
+    null: Fd,
     lockfile: Fd,
     pidfile: Fd,
-    /// What the pidfile's name is relative to.
+    /// Where bgexec was started, for a relative pidfile.
     directory: Fd,
+    /// The status pipe's read and write end.
     status: [Fd; 2],
-    /// The original standard error.
-    message: Fd,
     /// Whether the daemon still shares the launcher's descriptor table.
     shared: bool,
-    /// The daemon, once it is made.
-    daemon: Pid,
 }
 
-/// Runs COMMAND; gives the daemon's pid. `mask` is the inherited signal mask.
-///
-/// # Errors
-/// The first step that failed; then nothing is left.
-pub fn run(plan: &Plan, mask: SignalSet) -> Result<Pid, Failure> {
-    let mut launch = Launch {
-        plan,
-        mask,
-        umask: sys::umask(0),
-        closed: 0,
-        taken: 0b111,
-        null: Fd::NONE,
-        streams: [Fd::NONE; 3],
-        lockfile: Fd::NONE,
-        pidfile: Fd::NONE,
-        directory: Fd::CWD,
-        status: [Fd::NONE; 2],
-        message: Fd::STDERR,
-        shared: plan.includes(Step::Unshare),
-        daemon: 0,
-    };
-    let mut first = 0;
-    loop {
-        let failure = match launch.attempt(first) {
-            Ok(pid) => return Ok(pid),
-            Err(failure) => failure,
-        };
-        if failure.reason == Reason::PATH_CHANGED {
-            // Somebody removed the file in between: the launcher too must have the new one.
-            launch.release(launch.lockfile);
-            launch.release(launch.pidfile);
-            (launch.lockfile, launch.pidfile) = (Fd::NONE, Fd::NONE);
-            first = Step::OpenLockfile as usize;
-        } else if failure.step == Step::Unshare && launch.shared {
-            // Neither close_range nor unshare: the daemon gets a copy of the table from the start.
-            launch.shared = false;
-            first = Step::Pipe as usize;
-        } else {
-            if !failure.reason.is(Reason::RUNNING) {
-                launch.remove_pidfile();
+impl<'a> Launch<'a> {
+    /// A launch with no step taken. `mask` is the inherited signal mask.
+    pub fn new(plan: &'a Plan<'a>, mask: SignalSet) -> Launch<'a> {
+        Launch {
+            plan,
+            step: Step::Trust,
+            message: Fd::STDERR,
+            daemon: 0,
+            mask,
+            umask: sys::umask(0),
+            closed: 0,
+            used: plan.kept.low | 0b111,
+            streams: [Fd::NONE; 3],
+            null: Fd::NONE,
+            lockfile: Fd::NONE,
+            pidfile: Fd::NONE,
+            directory: Fd::CWD,
+            status: [Fd::NONE; 2],
+            shared: plan.includes(Step::Unshare),
+        }
+    }
+
+    /// Runs COMMAND.
+    ///
+    /// # Errors
+    /// Why a step failed; [`Launch::step`] is which. Then nothing is left.
+    pub fn run(&mut self) -> Result<(), Reason> {
+        let mut first = Step::Trust;
+        loop {
+            let done = if self.plan.foreground() {
+                self.finish(first)
+            } else {
+                self.take(first, Step::Session as usize, None).and_then(|()| self.detach())
+            };
+            let Err(reason) = done else {
+                return Ok(());
+            };
+            if reason == Reason::PATH_CHANGED {
+                // Somebody removed the file in between: whoever may have to remove it must have the new one.
+                self.release(self.lockfile);
+                self.release(self.pidfile);
+                (self.lockfile, self.pidfile) = (Fd::NONE, Fd::NONE);
+                first = Step::OpenLockfile;
+            } else if self.step == Step::Unshare && self.shared {
+                // Neither close_range nor unshare: the daemon gets a copy of the table from the start.
+                self.shared = false;
+                first = Step::Pipe;
+            } else {
+                if !reason.is(Reason::RUNNING) {
+                    self.remove_pidfile();
+                }
+                return Err(reason);
             }
-            return Err(failure);
         }
     }
-}
 
-impl Launch<'_> {
-    fn attempt(&mut self, first: usize) -> Result<Pid, Failure> {
-        if self.plan.foreground() {
-            self.take(first, ORDER.len(), Err(Errno::NOENT))?;
-            return Ok(0);
-        }
-        self.take(first, LAUNCHER_STEPS, Err(Errno::NOENT))?;
-        self.detach()
-    }
-
-    /// Takes the steps from number `first` up to number `end`. `here` is where bgexec was started.
-    fn take(&mut self, first: usize, end: usize, here: sys::Result<ZStr>) -> Result<(), Failure> {
+    /// Takes the steps from `first` up to number `end`. `path` is room for COMMAND's, which begins with the directory
+    /// where bgexec was started.
+    fn take(&mut self, first: Step, end: usize, path: Option<&mut Path>) -> Result<(), Reason> {
         for &step in ORDER {
-            if step as usize >= first && (step as usize) < end && self.plan.includes(step) {
-                self.step(step, here)
-                    .and_then(|()| self.tell(step))
-                    .map_err(|reason| self.failure(step, reason))?;
+            if step >= first && (step as usize) < end && self.plan.includes(step) {
+                self.step = step;
+                match step {
+                    Step::Trust => self.trust()?,
+                    Step::Fill => self.fill()?,
+                    Step::Keep => self.keep()?,
+                    Step::Stdin => self.open_stream(0)?,
+                    Step::Stdout => self.open_stream(1)?,
+                    Step::Stderr => self.open_stream(2)?,
+                    Step::OpenLockfile => self.open_lockfile()?,
+                    Step::OpenPidfile => self.open_pidfile()?,
+                    Step::Pipe => self.open_pipe()?,
+                    Step::Session | Step::Daemon => {} // taken before there was a daemon: see `detach`
+                    Step::Group => sys::setpgid()?,
+                    Step::Unshare => self.unshare()?,
+                    Step::Redirect => self.redirect()?,
+                    Step::Close => self.close_others()?,
+                    Step::LockLockfile | Step::LockPidfile => self.lock()?,
+                    Step::Truncate => self.truncate()?,
+                    Step::Record => self.record_pid()?,
+                    Step::Signals => self.reset_signals()?,
+                    Step::Chdir => sys::chdir(self.word())?,
+                    Step::Umask => self.set_umask(),
+                    Step::Execute => return Err(self.execute(path)),
+                }
+                if self.plan.options.has(Opt::Verbose) {
+                    self.tell()?;
+                }
             }
         }
         Ok(())
     }
 
-    fn step(&mut self, step: Step, here: sys::Result<ZStr>) -> Result<(), Reason> {
-        match step {
-            Step::Trust => self.trust(),
-            Step::Fill => self.fill(),
-            Step::Keep => self.keep(),
-            Step::Stdin => self.open_stream(0),
-            Step::Stdout => self.open_stream(1),
-            Step::Stderr => self.open_stream(2),
-            Step::OpenLockfile => self.open_lockfile(),
-            Step::OpenPidfile => self.open_pidfile(),
-            Step::Pipe => self.open_pipe(),
-            Step::Session | Step::Daemon => Ok(()), // taken before there was a daemon: see `detach`
-            Step::Group => Ok(sys::setpgid()?),
-            Step::Unshare => self.unshare(),
-            Step::Redirect => self.redirect(),
-            Step::Close => self.close_others(),
-            Step::LockLockfile => self.lock_lockfile(),
-            Step::LockPidfile => self.lock_pidfile(),
-            Step::Truncate => self.truncate(),
-            Step::Record => self.record_pid(),
-            Step::Signals => self.reset_signals(),
-            Step::Chdir => Ok(sys::chdir(self.plan.directory().unwrap_or(ZStr::new(c"/")))?),
-            Step::Umask => {
-                sys::umask(self.plan.umask.unwrap_or(self.umask));
-                Ok(())
-            }
-            Step::Execute => Err(self.execute(here)),
-        }
+    /// The word that the step is about.
+    fn word(&self) -> Word {
+        self.plan.word(self.step).unwrap_or(ZStr::new(c""))
     }
 
-    fn failure(&self, step: Step, reason: impl Into<Reason>) -> Failure {
-        Failure { step, reason: reason.into(), to: self.message }
-    }
-
-    /// Tells that a step was taken, if that was asked for: the daemon through the launcher.
-    fn tell(&self, step: Step) -> Result<(), Reason> {
-        if self.plan.options.has(Opt::Verbose) {
-            if self.plan.foreground() || (step as usize) < LAUNCHER_STEPS {
-                report::step(self.plan, step, self.message);
-            } else {
-                self.record(step, Reason::TAKEN)?;
-            }
+    /// Tells that the step was taken: the daemon through the launcher.
+    fn tell(&self) -> Result<(), Reason> {
+        if self.plan.foreground() || self.step < Step::Session {
+            report::step(self);
+        } else {
+            self.record(None)?;
         }
         Ok(())
     }
@@ -253,5 +242,11 @@ impl Launch<'_> {
             return Err(Reason::IS_PID_1);
         }
         Ok(())
+    }
+
+    /// Sets the file mode creation mask that was asked for, or else 0, or in the foreground the inherited one.
+    fn set_umask(&self) {
+        let default = if self.plan.foreground() { self.umask } else { 0 };
+        sys::umask(self.plan.umask.unwrap_or(default));
     }
 }

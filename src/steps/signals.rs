@@ -6,17 +6,16 @@ use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
 use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP};
-use crate::sys::{self, Disposition, SignalSet};
+use crate::sys::{self, SignalSet};
 
 impl Launch<'_> {
     /// Sets every disposition to the default, or to ignored where that was asked for, and empties the mask.
     pub(super) fn reset_signals(&self) -> Result<(), Reason> {
         let keep = self.plan.options.has(Opt::KeepSignals);
         for signal in 1..=NSIG {
-            if self.plan.ignored.contains(signal) {
-                sys::rt_sigaction(signal, Disposition::Ignore)?;
-            } else if !keep && signal != SIGKILL && signal != SIGSTOP {
-                sys::rt_sigaction(signal, Disposition::Default)?;
+            let ignore = self.plan.ignored.low >> (signal % 64) & 1;
+            if ignore != 0 || !keep && signal != SIGKILL && signal != SIGSTOP {
+                sys::rt_sigaction(signal, ignore as usize)?;
             }
         }
         sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE })?;

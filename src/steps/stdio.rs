@@ -6,10 +6,10 @@ use super::Launch;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
-    EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY,
+    EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, PathBuffer};
+use crate::sys::{self, Errno, Fd, Stat};
 
 impl Launch<'_> {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
@@ -26,56 +26,55 @@ impl Launch<'_> {
 
     /// Opens what standard stream `number` is to be.
     pub(super) fn open_stream(&mut self, number: usize) -> Result<(), Reason> {
-        let [_, output, _] = self.streams;
-        let fd = match self.plan.streams.get(number) {
-            Some(Stream::File(file)) => {
-                let fd = open_file(*file, number != 0)?;
-                if number == 2 && output.is_some() && sys::fstat(fd)?.is_same_file(&sys::fstat(output)?) {
+        let mut fd = self.null;
+        match self.plan.stream(number) {
+            Stream::File(file) => {
+                let output = self.streams[1];
+                fd = open_file(file, number != 0)?;
+                if number == 2 && output.is_some() && sys::is_same_file(fd, output)? {
                     sys::close(fd);
-                    output // one description for both, so that neither overwrites the other's lines
+                    fd = output; // one description for both, so that neither overwrites the other's lines
                 } else {
-                    self.own(fd, false)?
+                    fd = self.own(fd, false)?;
                 }
             }
-            Some(Stream::Inherited) if self.closed >> number & 1 == 0 => return Ok(()),
-            _ => self.null_device()?,
-        };
+            Stream::Inherited if self.closed >> number & 1 == 0 => return Ok(()),
+            _ if !fd.is_some() => {
+                fd = null_device()?;
+                fd = self.own(fd, false)?;
+                self.null = fd;
+            }
+            _ => {}
+        }
         if let Some(stream) = self.streams.get_mut(number) {
             *stream = fd;
         }
         Ok(())
     }
 
-    /// The null device; a private one where /dev/null is missing or something else.
-    fn null_device(&mut self) -> Result<Fd, Reason> {
-        if !self.null.is_some() {
-            let fd = open_null_device(NULL_DEVICE).or_else(|reason| private_null_device().ok_or(reason))?;
-            self.null = self.own(fd, false)?;
-        }
-        Ok(self.null)
-    }
-
     /// Puts the streams onto descriptors 0 to 2. In the foreground a copy of the original standard error stays for the
     /// message.
     pub(super) fn redirect(&mut self) -> Result<(), Reason> {
-        if self.plan.foreground() {
+        if self.plan.foreground() && self.message == Fd::STDERR {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
             self.message = self.own(copy, false)?;
         }
-        for (number, fd) in self.streams.into_iter().enumerate() {
+        let mut number = 0;
+        for fd in &self.streams {
             if fd.is_some() {
-                sys::dup3(fd, Fd(number as i32), 0)?;
+                sys::dup3(*fd, Fd(number), 0)?;
             }
+            number += 1;
         }
         Ok(())
     }
 
     /// Empties the output files; a device or a FIFO has nothing to empty.
     pub(super) fn truncate(&self) -> Result<(), Reason> {
-        for (stream, fd) in self.plan.streams.iter().zip([Fd::NONE, Fd::STDOUT, Fd::STDERR]) {
-            if let (Stream::File(_), true) = (stream, fd.is_some())
-                && let Err(errno) = sys::truncate(fd)
-                && errno.number() != EINVAL
+        for number in 1..3 {
+            if let Stream::File(_) = self.plan.stream(number)
+                && let Err(errno) = sys::truncate(Fd(number as u32))
+                && !errno.is(EINVAL)
             {
                 return Err(errno.into());
             }
@@ -92,29 +91,38 @@ fn open_file(file: Word, output: bool) -> Result<Fd, Reason> {
     Ok(fd)
 }
 
-fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
-    let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
-    if sys::fstat(fd)?.is_character_device(1, 3) {
-        return Ok(fd);
-    }
-    sys::close(fd);
-    Err(Reason::NOT_THE_NULL_DEVICE)
-}
-
-/// Makes a null device under a passing name, in /dev or else in /, and opens it; nothing stays behind.
-fn private_null_device() -> Option<Fd> {
-    let mut path = PathBuffer::new();
-    for directory in [c"/dev/", c"/"] {
-        path.cut(0);
-        path.push(directory.to_bytes()).ok()?;
-        path.push(b".bgexec-").ok()?;
-        path.push_decimal(sys::getpid() as u32).ok()?;
-        if sys::mknod_character(path.as_zstr(), 1, 3).is_ok() {
-            let fd = open_null_device(path.as_zstr());
-            if sys::unlinkat(Fd::CWD, path.as_zstr()).is_ok() && fd.is_ok() {
-                return fd.ok();
+/// Opens the null device. Where /dev/null is missing or something else, a private one is made under a passing name, in
+/// /dev or else in /; nothing stays behind. Where two do so at once, one opens the other's.
+fn null_device() -> Result<Fd, Reason> {
+    let mut failure = None;
+    for path in [NULL_DEVICE, ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
+        loop {
+            let private = failure.is_some();
+            if private
+                && let Err(errno) = sys::mknod_character(path, 1, 3)
+                && !errno.is(EEXIST)
+            {
+                break;
             }
+            let opened = open_null_device(path);
+            if private && opened.is_ok() {
+                let _ = sys::unlinkat(Fd::CWD, path); // the other may have been faster
+            }
+            match opened {
+                Err(reason) if failure.is_none() => failure = Some(reason),
+                Err(reason) if reason == Errno::NOENT.into() => continue,
+                Err(_) => {}
+                opened => return opened,
+            }
+            break;
         }
     }
-    None
+    Err(failure.unwrap_or(Reason::NOT_THE_NULL_DEVICE))
+}
+
+fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
+    let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
+    let mut stat = Stat::new();
+    sys::fstat(fd, &mut stat)?;
+    if stat.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
 }

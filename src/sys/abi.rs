@@ -26,11 +26,9 @@ pub const PATH_MAX: usize = 4096;
 /// The highest signal number (`_NSIG` of the architecture's asm/signal.h).
 pub const NSIG: u32 = 64;
 
-/// The signals' names without SIG, from signal 1 on (signal(7)).
+/// The signals' names without SIG, a line each, from signal 1 on (signal(7)).
 #[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
-pub const SIGNAL_NAMES: &CStr = c"HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT \
-    CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS ";
-/// The signals' names without SIG, from signal 1 on (signal(7)).
+pub const SIGNAL_NAMES: &CStr = c"HUP\nINT\nQUIT\nILL\nTRAP\nABRT\nBUS\nFPE\nKILL\nUSR1\nSEGV\nUSR2\nPIPE\nALRM\nTERM\nSTKFLT\nCHLD\nCONT\nSTOP\nTSTP\nTTIN\nTTOU\nURG\nXCPU\nXFSZ\nVTALRM\nPROF\nWINCH\nIO\nPWR\nSYS\n";
+/// The signals' names without SIG, a line each, from signal 1 on (signal(7)).
 #[cfg(any(target_arch = "mips", target_arch = "mips64"))]
-pub const SIGNAL_NAMES: &CStr = c"HUP INT QUIT ILL TRAP ABRT EMT FPE KILL BUS SEGV SYS PIPE ALRM TERM USR1 USR2 \
-    CHLD PWR WINCH URG IO STOP TSTP CONT TTIN TTOU VTALRM PROF XCPU XFSZ ";
+pub const SIGNAL_NAMES: &CStr = c"HUP\nINT\nQUIT\nILL\nTRAP\nABRT\nEMT\nFPE\nKILL\nBUS\nSEGV\nSYS\nPIPE\nALRM\nTERM\nUSR1\nUSR2\nCHLD\nPWR\nWINCH\nURG\nIO\nSTOP\nTSTP\nCONT\nTTIN\nTTOU\nVTALRM\nPROF\nXCPU\nXFSZ\n";

@@ -1,17 +1,19 @@
 //! The system call instruction, and what its answer means. The one file that names crate `syscalls`.
 
+#![allow(unsafe_code)]
+
 use core::num::NonZeroU32;
 
 use super::abi;
 
-pub(super) use syscalls::{Sysno, raw_syscall};
+pub(super) use syscalls::Sysno;
+use syscalls::raw_syscall;
 
 /// An error number of the kernel (errno(3)): 1 to 4095, on each architecture its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Errno(NonZeroU32);
 
 impl Errno {
-    pub(super) const INTR: Errno = Errno::new(abi::EINTR);
     pub(super) const IO: Errno = Errno::new(abi::EIO);
     pub(super) const NAMETOOLONG: Errno = Errno::new(abi::ENAMETOOLONG);
     /// ENOENT: no such file or directory.
@@ -31,14 +33,34 @@ impl Errno {
         }
     }
 
+    /// Whether it is the one with this number.
+    pub fn is(self, number: u32) -> bool {
+        self.0.get() == number
+    }
+
     /// Its number.
-    pub const fn number(self) -> u32 {
-        self.0.get()
+    pub const fn number(self) -> NonZeroU32 {
+        self.0
     }
 }
 
 /// What a system call gives: its value, or the kernel's error number.
 pub type Result<T> = core::result::Result<T, Errno>;
+
+/// Makes a system call that a signal may interrupt, until none does.
+///
+/// # Safety
+/// As the call's man page says: every pointer among the arguments must be good for what the kernel does with it.
+#[inline(never)]
+pub(super) unsafe fn persist(number: Sysno, a: usize, b: usize, c: usize, d: usize) -> usize {
+    loop {
+        // SAFETY: the caller vouches for the pointers.
+        let answer = unsafe { raw_syscall!(number, a, b, c, d) };
+        if answer != (abi::EINTR as usize).wrapping_neg() {
+            return answer;
+        }
+    }
+}
 
 /// The answer of a call that gives 0 or an error.
 #[inline(always)]
@@ -51,9 +73,15 @@ pub(super) fn done(answer: usize) -> Result<()> {
 
 /// The answer of a call that gives a number or an error.
 #[inline(always)]
-pub(super) fn value(answer: usize) -> Result<usize> {
+pub(super) fn value(answer: usize) -> Result<u32> {
     match NonZeroU32::new((answer as u32).wrapping_neg()) {
-        Some(number) if answer > -4096isize as usize => Err(Errno(number)),
-        _ => Ok(answer),
+        Some(number) if number.get() < 4096 => Err(Errno(number)),
+        _ => Ok(answer as u32),
     }
 }
+
+/// Makes a system call that no signal interrupts.
+macro_rules! call {
+    ($name:ident $(, $argument:expr)*) => { syscalls::raw_syscall!(Sysno::$name $(, $argument)*) };
+}
+pub(super) use call;

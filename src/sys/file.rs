@@ -5,13 +5,13 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, done, raw_syscall, value};
+use super::call::{Errno, Result, Sysno, call, done, persist, value};
 use super::zstr::ZStr;
 
 /// A descriptor's number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Fd(pub i32);
+pub struct Fd(pub u32);
 
 impl Fd {
     /// Standard input.
@@ -21,18 +21,18 @@ impl Fd {
     /// Standard error.
     pub const STDERR: Fd = Fd(2);
     /// No descriptor.
-    pub const NONE: Fd = Fd(-1);
+    pub const NONE: Fd = Fd(u32::MAX);
     /// The working directory, where a call takes a directory's descriptor.
-    pub const CWD: Fd = Fd(abi::AT_FDCWD);
+    pub const CWD: Fd = Fd(abi::AT_FDCWD as u32);
 
     /// Whether there is a descriptor.
     pub fn is_some(self) -> bool {
-        self.0 >= 0
+        self != Fd::NONE
     }
 }
 
 fn descriptor(answer: usize) -> Result<Fd> {
-    value(answer).map(|number| Fd(number as i32))
+    value(answer).map(Fd)
 }
 
 /// `openat(dir, path, flags, mode)`—Open or create a file. Always close-on-exec, never a controlling terminal.
@@ -41,14 +41,8 @@ fn descriptor(answer: usize) -> Result<Fd> {
 /// [openat(2)](https://man7.org/linux/man-pages/man2/openat.2.html)
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
-    loop {
-        // SAFETY: the kernel reads the path up to its NUL.
-        let answer = unsafe { raw_syscall!(Sysno::openat, dir.0, path.as_ptr(), flags, mode) };
-        match descriptor(answer) {
-            Err(Errno::INTR) => continue,
-            opened => return opened,
-        }
-    }
+    // SAFETY: the kernel reads the path up to its NUL.
+    descriptor(unsafe { persist(Sysno::openat, dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize) })
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -56,7 +50,7 @@ pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
 /// Without errors: the descriptor is gone whatever [close(2)](https://man7.org/linux/man-pages/man2/close.2.html) says.
 pub fn close(fd: Fd) {
     // SAFETY: takes no pointer.
-    let _ = unsafe { raw_syscall!(Sysno::close, fd.0) };
+    let _ = unsafe { call!(close, fd.0) };
 }
 
 /// `close_range(first, last, flags)`—Close all descriptors from `first` to `last`, both included.
@@ -65,7 +59,7 @@ pub fn close(fd: Fd) {
 /// [close_range(2)](https://man7.org/linux/man-pages/man2/close_range.2.html); ENOSYS before Linux 5.9.
 pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { raw_syscall!(Sysno::close_range, first, last, flags) })
+    done(unsafe { call!(close_range, first, last, flags) })
 }
 
 /// `dup3(from, to, flags)`—Make `to` a copy of `from`, closing first what it was.
@@ -73,14 +67,8 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// # Errors
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
-    loop {
-        // SAFETY: takes no pointer.
-        match descriptor(unsafe { raw_syscall!(Sysno::dup3, from.0, to.0, flags) }) {
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno),
-            Ok(_) => return Ok(()),
-        }
-    }
+    // SAFETY: takes no pointer.
+    value(unsafe { persist(Sysno::dup3, from.0 as usize, to.0 as usize, flags as usize, 0) }).map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -88,8 +76,9 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 /// # Errors
 /// [fcntl(2)](https://man7.org/linux/man-pages/man2/fcntl.2.html)
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
+    let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    descriptor(unsafe { raw_syscall!(FCNTL, fd.0, command, argument) })
+    descriptor(unsafe { persist(Sysno::fcntl, fd.0 as usize, command as usize, argument, 0) })
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -100,7 +89,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    done(unsafe { raw_syscall!(FCNTL, fd.0, abi::F_SETLK, &raw const lock) })
+    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0) })
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
@@ -111,22 +100,25 @@ pub fn lock(fd: Fd) -> Result<()> {
 pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    done(unsafe { raw_syscall!(FCNTL, fd.0, abi::F_GETLK, &raw mut lock) })?;
+    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0) })?;
     Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
 }
-
-const FCNTL: Sysno = Sysno::fcntl;
 
 fn whole_file(kind: u32) -> abi::flock {
     abi::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 /// What [`fstat`] and [`fstatat`] tell of a file.
-#[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Stat(abi::stat);
 
 impl Stat {
+    /// Nothing told yet: all zero.
+    pub const fn new() -> Stat {
+        // SAFETY: the structure holds numbers alone.
+        Stat(unsafe { core::mem::zeroed() })
+    }
+
     /// The file's type, one of S_IFMT's values.
     pub fn kind(&self) -> u32 {
         self.0.st_mode & abi::S_IFMT
@@ -149,7 +141,7 @@ impl Stat {
 
     /// Whether this is the character device `major`:`minor` (both below 256).
     pub fn is_character_device(&self, major: u32, minor: u32) -> bool {
-        self.kind() == abi::S_IFCHR && self.0.st_rdev == u64::from(device(major, minor))
+        self.kind() == abi::S_IFCHR && self.0.st_rdev as u32 == device(major, minor)
     }
 
     /// Whether both are one and the same file.
@@ -173,42 +165,43 @@ const fn device(major: u32, minor: u32) -> u32 {
     major << 8 | minor
 }
 
-/// `fstat(fd)`—What a descriptor refers to.
+/// `fstat(fd, stat)`—What a descriptor refers to.
 ///
 /// # Errors
 /// [fstat(2)](https://man7.org/linux/man-pages/man2/fstat.2.html)
-pub fn fstat(fd: Fd) -> Result<Stat> {
-    let mut stat = MaybeUninit::<Stat>::uninit();
+pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
     // SAFETY: the kernel writes the structure.
-    done(unsafe { raw_syscall!(Sysno::fstat, fd.0, stat.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, so that it is written.
-    Ok(unsafe { stat.assume_init() })
+    done(unsafe { call!(fstat, fd.0, &raw mut *stat) })
 }
 
-/// `newfstatat(dir, path, flags)`—What a path names; with AT_SYMLINK_NOFOLLOW a symbolic link is told of itself.
+/// `newfstatat(dir, path, stat, flags)`—What a path names; with AT_SYMLINK_NOFOLLOW a symbolic link is told of itself.
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
-pub fn fstatat(dir: Fd, path: ZStr, flags: u32) -> Result<Stat> {
-    let mut stat = MaybeUninit::<Stat>::uninit();
+pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
-    done(unsafe { raw_syscall!(Sysno::newfstatat, dir.0, path.as_ptr(), stat.as_mut_ptr(), flags) })?;
-    // SAFETY: the call succeeded, so that it is written.
-    Ok(unsafe { stat.assume_init() })
+    done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), &raw mut *stat, flags) })
+}
+
+/// Whether two descriptors are of the same file.
+///
+/// # Errors
+/// As [`fstat`].
+pub fn is_same_file(one: Fd, other: Fd) -> Result<bool> {
+    let mut stats = [const { Stat::new() }; 2];
+    let [first, second] = &mut stats;
+    fstat(one, first)?;
+    fstat(other, second)?;
+    Ok(first.is_same_file(second))
 }
 
 /// `read(fd, buffer)`—Read at most as many bytes as the buffer holds; 0 is the end of the file.
 ///
 /// # Errors
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
-pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize> {
-    loop {
-        // SAFETY: the kernel writes within the buffer.
-        match value(unsafe { raw_syscall!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) }) {
-            Err(Errno::INTR) => continue,
-            answer => return answer,
-        }
-    }
+pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
+    // SAFETY: the kernel writes within the buffer.
+    value(unsafe { persist(Sysno::read, fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0) })
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
@@ -216,14 +209,9 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<usize> {
 /// # Errors
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
-    loop {
-        // SAFETY: the kernel reads within the slice.
-        match value(unsafe { raw_syscall!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) }) {
-            Err(Errno::INTR) => continue,
-            Ok(count) if count != bytes.len() => return Err(Errno::IO),
-            answer => return answer.map(|_| ()),
-        }
-    }
+    // SAFETY: the kernel reads within the slice.
+    let count = value(unsafe { persist(Sysno::write, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0) })?;
+    if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
 /// `ftruncate(fd, 0)`—Empty a file.
@@ -232,7 +220,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn truncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { raw_syscall!(Sysno::ftruncate, fd.0, 0) })
+    done(unsafe { persist(Sysno::ftruncate, fd.0 as usize, 0, 0, 0) })
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -241,7 +229,7 @@ pub fn truncate(fd: Fd) -> Result<()> {
 /// [unlinkat(2)](https://man7.org/linux/man-pages/man2/unlinkat.2.html)
 pub fn unlinkat(dir: Fd, path: ZStr) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL.
-    done(unsafe { raw_syscall!(Sysno::unlinkat, dir.0, path.as_ptr(), 0) })
+    done(unsafe { call!(unlinkat, dir.0, path.as_ptr(), 0) })
 }
 
 /// `mknodat(path, S_IFCHR, major:minor)`—Make a character device, with a major and minor below 256, that all may use.
@@ -251,7 +239,7 @@ pub fn unlinkat(dir: Fd, path: ZStr) -> Result<()> {
 pub fn mknod_character(path: ZStr, major: u32, minor: u32) -> Result<()> {
     let mode = abi::S_IFCHR | 0o666;
     // SAFETY: the kernel reads the path up to its NUL.
-    done(unsafe { raw_syscall!(Sysno::mknodat, abi::AT_FDCWD, path.as_ptr(), mode, device(major, minor)) })
+    done(unsafe { call!(mknodat, abi::AT_FDCWD, path.as_ptr(), mode, device(major, minor)) })
 }
 
 /// `pipe2(O_CLOEXEC)`—A pipe: its read end, its write end.
@@ -261,7 +249,7 @@ pub fn mknod_character(path: ZStr, major: u32, minor: u32) -> Result<()> {
 pub fn pipe() -> Result<[Fd; 2]> {
     let mut ends = [Fd::NONE; 2];
     // SAFETY: the kernel writes two descriptors.
-    done(unsafe { raw_syscall!(Sysno::pipe2, ends.as_mut_ptr(), abi::O_CLOEXEC) })?;
+    done(unsafe { call!(pipe2, ends.as_mut_ptr(), abi::O_CLOEXEC) })?;
     Ok(ends)
 }
 
@@ -271,7 +259,7 @@ pub fn pipe() -> Result<[Fd; 2]> {
 /// [chdir(2)](https://man7.org/linux/man-pages/man2/chdir.2.html)
 pub fn chdir(path: ZStr) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL.
-    done(unsafe { raw_syscall!(Sysno::chdir, path.as_ptr()) })
+    done(unsafe { call!(chdir, path.as_ptr()) })
 }
 
 /// `umask(mask)`—Set the file mode creation mask; gives the old one.
@@ -279,91 +267,137 @@ pub fn chdir(path: ZStr) -> Result<()> {
 /// Always succeeds: [umask(2)](https://man7.org/linux/man-pages/man2/umask.2.html).
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: takes no pointer.
-    (unsafe { raw_syscall!(Sysno::umask, mask) }) as u32
+    (unsafe { call!(umask, mask) }) as u32
 }
 
-/// `getdents64(fd, buffer)`—The next entries of a directory, as [`split_entry`] takes them; none at its end.
-///
-/// # Errors
-/// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
-pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
-    // SAFETY: the kernel writes within the buffer.
-    let size = value(unsafe { raw_syscall!(Sysno::getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) })?;
-    Ok(buffer.get(..size).unwrap_or_default())
+/// The entries of a directory that are numbers, as in /proc/self/fd.
+pub struct Entries {
+    directory: Fd,
+    buffer: [u8; 512],
+    at: usize,
+    end: usize,
 }
 
-/// The first entry's name, with what pads it, and the other entries (struct linux_dirent64).
-pub fn split_entry(entries: &[u8]) -> Option<(&[u8], &[u8])> {
-    let size = u16::from_ne_bytes(*entries.get(16..)?.first_chunk()?);
-    let (entry, rest) = entries.split_at_checked(size.into())?;
-    Some((entry.get(19..)?, rest))
-}
-
-/// A path under construction: room for the longest one that the kernel takes.
-pub struct PathBuffer {
-    bytes: [MaybeUninit<u8>; abi::PATH_MAX],
-    length: usize,
-}
-
-impl PathBuffer {
-    /// An empty path. The room is not touched before it is used.
-    pub const fn new() -> Self {
-        PathBuffer { bytes: [const { MaybeUninit::uninit() }; abi::PATH_MAX], length: 0 }
+impl Entries {
+    /// Those of an open directory.
+    pub fn new(directory: Fd) -> Entries {
+        Entries { directory, buffer: [0; 512], at: 0, end: 0 }
     }
 
-    /// Forgets all but the first `length` bytes.
-    pub fn cut(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
-    /// Appends bytes.
+    /// `getdents64(fd, buffer)`—The next number; `None` at the end.
     ///
     /// # Errors
-    /// ENAMETOOLONG if they don't fit together with a NUL.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        for byte in bytes {
-            // One slot is always left for the NUL.
-            match self.bytes.get_mut(self.length..) {
-                Some([slot, _, ..]) => slot.write(*byte),
-                _ => return Err(Errno::NAMETOOLONG),
+    /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
+    pub fn next_number(&mut self) -> Result<Option<u32>> {
+        loop {
+            if self.at >= self.end {
+                // SAFETY: the kernel writes within the buffer, but for its last byte.
+                let answer = unsafe { call!(getdents64, self.directory.0, self.buffer.as_mut_ptr(), self.buffer.len() - 1) };
+                self.end = value(answer)? as usize;
+                self.at = 0;
+                if self.end == 0 {
+                    return Ok(None);
+                }
+            }
+            // struct linux_dirent64: the entry's size is at byte 16, its name at byte 19.
+            let entry = self.buffer.get_mut(self.at..).unwrap_or_default();
+            self.at += match entry {
+                [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, low, high, ..] => u16::from_ne_bytes([*low, *high]).into(),
+                _ => self.end,
             };
-            self.length += 1;
+            if let Some(name) = entry.get_mut(19..)
+                && let Some((number, _)) = ZStr::terminate(name).number(10, u32::MAX.into())
+            {
+                return Ok(Some(number as u32));
+            }
         }
-        Ok(())
+    }
+}
+
+/// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.
+#[repr(C)]
+pub struct Path {
+    /// Why the working directory has no path.
+    lost: Option<Errno>,
+    /// Where what follows the working directory begins.
+    base: usize,
+    length: usize,
+    bytes: [MaybeUninit<u8>; 2 * abi::PATH_MAX],
+}
+
+impl Path {
+    /// An empty path. The room is not touched before it is used.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
     }
 
-    /// Appends a number.
+    /// `getcwd()`—Makes relative paths begin with the working directory, as it is now.
     ///
-    /// # Errors
-    /// ENAMETOOLONG if it doesn't fit.
-    pub fn push_decimal(&mut self, number: u32) -> Result<()> {
-        if number > 9 {
-            self.push_decimal(number / 10)?;
-        }
-        self.push(&[b'0' + (number % 10) as u8])
-    }
-
-    /// `getcwd()`—Replaces the path by that of the working directory.
-    ///
-    /// # Errors
-    /// ENOENT: the directory was deleted, or lies outside of the root;
     /// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
-    pub fn getcwd(&mut self) -> Result<()> {
+    pub fn start_here(&mut self) {
         // SAFETY: the kernel writes within the buffer.
-        let size = value(unsafe { raw_syscall!(Sysno::getcwd, self.bytes.as_mut_ptr(), abi::PATH_MAX) })?;
-        self.length = size - 1; // the kernel counts the NUL
-        match self.as_zstr().first() {
-            b'/' => Ok(()),
-            _ => Err(Errno::NOENT),
+        match value(unsafe { call!(getcwd, self.bytes.as_mut_ptr(), abi::PATH_MAX) }) {
+            // A directory outside of the root has a path that does not begin with a slash.
+            Ok(size) if self.first() == b'/' => self.base = size as usize, // with the NUL: room for a slash
+            Ok(_) => self.lost = Some(Errno::NOENT),
+            Err(errno) => self.lost = Some(errno),
         }
     }
 
-    /// The path as a string.
-    pub fn as_zstr(&mut self) -> ZStr<'_> {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            slot.write(0);
+    fn first(&self) -> u8 {
+        self.bytes.first().map_or(0, |byte| {
+            // SAFETY: called once the kernel has written here.
+            unsafe { byte.assume_init() }
+        })
+    }
+
+    /// Begins a path anew, behind the working directory.
+    pub fn restart(&mut self) {
+        self.length = self.base;
+    }
+
+    /// Appends what a string has before `end`.
+    pub fn push(&mut self, mut text: ZStr, end: u8) {
+        while !text.ends(end) {
+            self.push_byte(text.first());
+            text = text.rest();
         }
-        // SAFETY: `length` bytes are written, and `length` stays below the size, so that the NUL is too.
-        ZStr::new(unsafe { core::ffi::CStr::from_ptr(self.bytes.as_ptr().cast()) })
+    }
+
+    /// Appends a byte.
+    pub fn push_byte(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.length) {
+            slot.write(byte);
+        }
+        self.length += 1;
+    }
+
+    /// The path as a string, with the working directory if it is relative.
+    ///
+    /// # Errors
+    /// ENAMETOOLONG if it does not fit; for a relative one ENOENT and others if the working directory has no path.
+    pub fn as_zstr(&mut self) -> Result<ZStr<'_>> {
+        if self.length >= self.bytes.len() {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let mut start = self.base;
+        self.push_byte(0);
+        self.length -= 1;
+        let first = self.bytes.as_ptr().cast::<u8>();
+        // SAFETY: what follows the base is written, the NUL at least.
+        if unsafe { first.add(start).read() } != b'/' {
+            if let Some(errno) = self.lost {
+                return Err(errno);
+            }
+            if let Some(slot) = self.bytes.get_mut(start.wrapping_sub(1)) {
+                slot.write(b'/');
+                start = 0;
+            }
+        }
+        // SAFETY: the working directory was written by the kernel, what follows it by `push`, and all ends with a NUL.
+        let start = unsafe { first.add(start) };
+        // SAFETY: the same.
+        Ok(unsafe { ZStr::from_ptr(start) })
     }
 }

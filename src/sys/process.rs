@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, done, raw_syscall, value};
+use super::call::{Errno, Result, Sysno, call, done, persist, value};
 use super::zstr::{Word, Words, ZStr};
 
 /// A process id; negative where a call takes a process group.
@@ -15,7 +15,7 @@ pub type Pid = i32;
 /// [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html)
 pub fn execve(path: ZStr, argv: Words, envp: Words) -> Errno {
     // SAFETY: the kernel reads the path and both arrays up to their ends; on success nothing of this program is left.
-    let answer = unsafe { raw_syscall!(Sysno::execve, path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    let answer = unsafe { call!(execve, path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
     done(answer).err().unwrap_or(Errno::IO)
 }
 
@@ -37,7 +37,7 @@ pub fn execve_script(interpreter: Word, script: ZStr, before: Words, envp: Words
 pub fn exit(status: u32) -> ! {
     loop {
         // SAFETY: takes no pointer and does not return.
-        unsafe { raw_syscall!(Sysno::exit_group, status) };
+        unsafe { call!(exit_group, status) };
     }
 }
 
@@ -48,15 +48,10 @@ pub fn exit(status: u32) -> ! {
 /// ECHILD: not a child, or reaped by the kernel; [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
 pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
     let mut status = 0;
-    loop {
-        let options = options | abi::__WALL;
-        // SAFETY: the kernel writes the status.
-        match value(unsafe { raw_syscall!(Sysno::wait4, pid, &raw mut status, options, 0) }) {
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno),
-            Ok(0) => return Ok(None),
-            Ok(_) => return Ok(Some(WaitStatus(status))),
-        }
+    // SAFETY: the kernel writes the status.
+    match value(unsafe { persist(Sysno::wait4, pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0) })? {
+        0 => Ok(None),
+        _ => Ok(Some(WaitStatus(status))),
     }
 }
 
@@ -82,7 +77,7 @@ impl WaitStatus {
 /// EPERM: already a process group leader; [setsid(2)](https://man7.org/linux/man-pages/man2/setsid.2.html)
 pub fn setsid() -> Result<Pid> {
     // SAFETY: takes no pointer.
-    value(unsafe { raw_syscall!(Sysno::setsid) }).map(|pid| pid as Pid)
+    value(unsafe { call!(setsid) }).map(|pid| pid as Pid)
 }
 
 /// `setpgid(0, 0)`—Create a process group with the caller as its leader.
@@ -91,7 +86,7 @@ pub fn setsid() -> Result<Pid> {
 /// [setpgid(2)](https://man7.org/linux/man-pages/man2/setpgid.2.html)
 pub fn setpgid() -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { raw_syscall!(Sysno::setpgid, 0, 0) })
+    done(unsafe { call!(setpgid, 0, 0) })
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -100,7 +95,7 @@ pub fn setpgid() -> Result<()> {
 /// [unshare(2)](https://man7.org/linux/man-pages/man2/unshare.2.html)
 pub fn unshare(flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { raw_syscall!(Sysno::unshare, flags) })
+    done(unsafe { call!(unshare, flags) })
 }
 
 /// `getpid()`—The caller's process id.
@@ -108,7 +103,7 @@ pub fn unshare(flags: u32) -> Result<()> {
 /// [getpid(2)](https://man7.org/linux/man-pages/man2/getpid.2.html)
 pub fn getpid() -> Pid {
     // SAFETY: takes no pointer.
-    (unsafe { raw_syscall!(Sysno::getpid) }) as Pid
+    (unsafe { call!(getpid) }) as Pid
 }
 
 /// `geteuid()`—The effective user id.
@@ -116,7 +111,7 @@ pub fn getpid() -> Pid {
 /// [geteuid(2)](https://man7.org/linux/man-pages/man2/geteuid.2.html)
 pub fn geteuid() -> u32 {
     // SAFETY: takes no pointer.
-    (unsafe { raw_syscall!(Sysno::geteuid) }) as u32
+    (unsafe { call!(geteuid) }) as u32
 }
 
 /// `getuid()`, `getegid()`, `getgid()`—Whether real and effective ids are the same.
@@ -124,11 +119,11 @@ pub fn geteuid() -> u32 {
 /// [credentials(7)](https://man7.org/linux/man-pages/man7/credentials.7.html)
 pub fn ids_agree() -> bool {
     // SAFETY: takes no pointer.
-    let uid = unsafe { raw_syscall!(Sysno::getuid) };
+    let uid = unsafe { call!(getuid) };
     // SAFETY: takes no pointer.
-    let gid = unsafe { raw_syscall!(Sysno::getgid) };
+    let gid = unsafe { call!(getgid) };
     // SAFETY: takes no pointer.
-    let egid = unsafe { raw_syscall!(Sysno::getegid) };
+    let egid = unsafe { call!(getegid) };
     uid as u32 == geteuid() && gid == egid
 }
 
@@ -136,11 +131,11 @@ pub fn ids_agree() -> bool {
 ///
 /// # Errors
 /// [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
-pub fn descriptor_limit() -> Result<u64> {
+pub fn descriptor_limit() -> Result<u32> {
     let mut limit = abi::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes the structure.
-    done(unsafe { raw_syscall!(Sysno::prlimit64, 0, abi::RLIMIT_NOFILE, 0, &raw mut limit) })?;
-    Ok(limit.rlim_cur)
+    done(unsafe { call!(prlimit64, 0, abi::RLIMIT_NOFILE, 0, &raw mut limit) })?;
+    Ok(u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX))
 }
 
 /// `clock_gettime(clock)`—A clock's time in nanoseconds.
@@ -150,6 +145,6 @@ pub fn descriptor_limit() -> Result<u64> {
 pub fn clock_gettime(clock: u32) -> Result<i64> {
     let mut time = [0_i64; 2];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    done(unsafe { raw_syscall!(Sysno::clock_gettime, clock, time.as_mut_ptr()) })?;
+    done(unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) })?;
     Ok(super::file::nanoseconds(time[0], time[1]))
 }

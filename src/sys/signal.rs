@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, done, raw_syscall};
+use super::call::{Result, Sysno, done, call};
 use super::process::Pid;
 
 /// A set of signals: bit N-1 for signal N.
@@ -16,16 +16,6 @@ impl SignalSet {
     pub const NONE: SignalSet = SignalSet(0);
     /// Every signal.
     pub const ALL: SignalSet = SignalSet(!0);
-
-    /// Adds a signal.
-    pub fn add(&mut self, signal: u32) {
-        self.0 |= 1 << (signal - 1);
-    }
-
-    /// Whether the set has this signal.
-    pub fn contains(self, signal: u32) -> bool {
-        self.0 >> (signal - 1) & 1 != 0
-    }
 }
 
 /// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.
@@ -39,8 +29,7 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
     let mut old = SignalSet::NONE;
     // SAFETY: the kernel reads one set and writes the other.
     done(unsafe {
-        raw_syscall!(
-            Sysno::rt_sigprocmask,
+        call!(rt_sigprocmask,
             abi::SIG_SETMASK,
             &raw const set,
             &raw mut old,
@@ -50,27 +39,15 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
     Ok(old)
 }
 
-/// What a signal does to the process.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Disposition {
-    /// SIG_DFL
-    Default = 0,
-    /// SIG_IGN
-    Ignore = 1,
-}
-
-/// `rt_sigaction(signal, disposition)`—Set a signal's disposition.
+/// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
 ///
 /// # Errors
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
-pub fn rt_sigaction(signal: u32, disposition: Disposition) -> Result<()> {
-    let action = [disposition as usize, 0, 0, 0]; // handler, flags, restorer, mask
+pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
+    let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
     // SAFETY: the kernel reads the structure, in which no handler is a function.
-    done(unsafe {
-        raw_syscall!(Sysno::rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>())
-    })
+    done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.
@@ -79,5 +56,5 @@ pub fn rt_sigaction(signal: u32, disposition: Disposition) -> Result<()> {
 /// ESRCH: no such process; [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html)
 pub fn kill(pid: Pid, signal: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { raw_syscall!(Sysno::kill, pid, signal) })
+    done(unsafe { call!(kill, pid, signal) })
 }

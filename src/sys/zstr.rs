@@ -28,6 +28,15 @@ impl<'a> ZStr<'a> {
         ZStr(unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) }, PhantomData)
     }
 
+    /// The string at an address.
+    ///
+    /// # Safety
+    /// The address is the first byte of a NUL-terminated string that lives, unchanged, for `'a`.
+    pub(super) const unsafe fn from_ptr(first: *const u8) -> Self {
+        // SAFETY: no byte's address is null.
+        ZStr(unsafe { NonNull::new_unchecked(first.cast_mut()) }, PhantomData)
+    }
+
     /// The first byte, 0 at the end.
     #[inline(always)]
     pub fn first(self) -> u8 {
@@ -40,6 +49,16 @@ impl<'a> ZStr<'a> {
         let step = usize::from(self.first() != 0);
         // SAFETY: moves only over a byte that is not the NUL.
         ZStr(unsafe { self.0.add(step) }, PhantomData)
+    }
+
+    /// The string in a buffer, whose last byte becomes a NUL.
+    pub fn terminate(buffer: &'a mut [u8]) -> Self {
+        match buffer {
+            [.., last] => *last = 0,
+            [] => return ZStr::new(c""),
+        }
+        // SAFETY: the buffer ends with a NUL, if none comes before.
+        unsafe { ZStr::from_ptr(buffer.as_ptr()) }
     }
 
     /// The string without its first `count` bytes, as far as it has so many.
@@ -92,10 +111,33 @@ impl<'a> ZStr<'a> {
         Some(here)
     }
 
+    /// The number, of at most `highest` (below 2^60), that the digits at the start make, and what follows them.
+    pub fn number(self, base: u64, highest: u64) -> Option<(u64, Self)> {
+        let mut rest = self;
+        let mut value = 0;
+        loop {
+            let digit = u64::from(rest.first().wrapping_sub(b'0'));
+            if digit > 9 {
+                return if rest == self { None } else { Some((value, rest)) };
+            }
+            value = value * base + digit;
+            if digit >= base || value > highest {
+                return None;
+            }
+            rest = rest.rest();
+        }
+    }
+
+    /// Whether this is the end, or a `byte`.
+    #[inline(always)]
+    pub fn ends(self, byte: u8) -> bool {
+        self.first() == 0 || self.first() == byte
+    }
+
     /// The position of the first `byte`, or else the end.
     pub fn find(self, byte: u8) -> Self {
         let mut here = self;
-        while here.first() != 0 && here.first() != byte {
+        while !here.ends(byte) {
             here = here.rest();
         }
         here
@@ -113,7 +155,7 @@ impl PartialEq<&CStr> for ZStr<'_> {
 /// # Safety
 /// The invariant of every block in this impl: from the pointer on there is a NULL, and all up to it is writable memory
 /// that nothing else refers to. Only [`Words::cut`] writes a NULL, and nothing ever overwrites one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Words(NonNull<Cell<Option<Word>>>);
 
@@ -153,6 +195,21 @@ impl Words {
         unsafe { self.0.as_ref() }.set(None);
     }
 
+    /// The first entry from here on for the same variable as `wanted`'s (`K=V` or `K`).
+    pub fn find_variable(self, wanted: ZStr) -> Option<Words> {
+        let mut place = self;
+        loop {
+            let (mut ours, mut theirs) = (wanted, place.get()?);
+            while ours.first() == theirs.first() && !ours.ends(b'=') {
+                (ours, theirs) = (ours.rest(), theirs.rest());
+            }
+            if ours.ends(b'=') && theirs.ends(b'=') {
+                return Some(place);
+            }
+            place = place.next();
+        }
+    }
+
     /// The address of this slot, for a system call.
     pub fn as_ptr(self) -> *const *const u8 {
         self.0.as_ptr().cast_const().cast()
@@ -162,15 +219,18 @@ impl Words {
 /// argv and envp as the kernel lays them out: one array, envp right behind argv's NULL.
 ///
 /// ```text
-/// argv[0] … argv[argc-1] NULL envp[0] envp[1] … NULL auxv…
+/// argv[0] … last … argv[argc-1] NULL envp[0] … inherited … NULL auxv…
+/// └─ read ────┘    └─ unread ─┘      └─ added ─┘
 /// ```
 #[derive(Clone, Copy)]
 pub struct Vectors {
     argv: Words,
-    /// The place of the last argument that was read; the next one follows. At first that is argv\[0\].
+    /// The place of the last argument that was read; at first that is argv\[0\].
     pub last: Words,
     /// The environment.
     pub envp: Words,
+    /// Where in it that begins which was inherited; before that stands what was added.
+    pub inherited: Words,
 }
 
 impl Vectors {
@@ -178,22 +238,22 @@ impl Vectors {
     /// `argc` is the address of the argument count on the stack that the kernel made for this process: argv follows it,
     /// then envp. Nothing else may use either.
     pub unsafe fn new(argc: *mut usize) -> Self {
-        // SAFETY: argv follows argc.
-        let argv = unsafe { argc.add(1) };
         // SAFETY: the argument count is there to read.
         let count = unsafe { argc.read() };
+        // SAFETY: argv follows argc.
+        let argv = unsafe { argc.add(1) };
         // SAFETY: envp follows argv's NULL.
         let envp = unsafe { argv.add(count + 1) };
         // SAFETY: the kernel ends argv with a NULL.
         let argv = unsafe { Words::new(argv.cast()) };
         // SAFETY: the kernel ends envp with a NULL.
         let envp = unsafe { Words::new(envp.cast()) };
-        Vectors { argv, last: argv, envp }
+        Vectors { argv, last: argv, envp, inherited: envp }
     }
 
     /// Gives the slot of the argument read last to the environment, as its new first entry: what is still unread moves
     /// down by one, and so does the NULL between the two. So an entry is added without memory for a new array.
-    pub fn move_last_to_environment(&mut self, entry: Word) {
+    pub fn export(&mut self, entry: Word) {
         let mut slot = self.last;
         if slot == self.argv {
             return; // nothing was read
@@ -208,5 +268,25 @@ impl Vectors {
         slot.cut();
         // SAFETY: argv ends one slot earlier now, so that its old NULL lies between the new one and envp.
         unsafe { self.envp.0.as_ref() }.set(Some(entry));
+    }
+
+    /// Removes a variable (`K` or `K=V`) from the environment, as often as it is there. What stands before it moves up.
+    pub fn remove(&mut self, variable: Word) {
+        while let Some(place) = self.envp.find_variable(variable) {
+            let mut slot = self.envp;
+            let mut moving = slot.get();
+            while slot != place {
+                slot = slot.next();
+                let word = slot.get();
+                if let Some(entry) = moving {
+                    slot.set(entry);
+                }
+                moving = word;
+            }
+            self.envp = self.envp.next();
+            if place >= self.inherited {
+                self.inherited = self.inherited.next();
+            }
+        }
     }
 }

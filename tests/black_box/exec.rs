@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, unlinkat};
 
-use crate::harness::{Sandbox, is_root, kernel};
+use crate::harness::{Sandbox, is_root};
 
 const SCRIPT: &str = "#!/bin/sh";
 
@@ -265,8 +265,7 @@ mod script_without_interpreter_line {
         }
         let sandbox = Sandbox::new();
         sandbox.write_script("script", "");
-        let launch = sandbox.bgexec(&["./script"]).before_exec(kernel::leave_mounts);
-        let output = launch.before_exec(|| kernel::hide(c"/bin")).run();
+        let output = sandbox.bgexec(&["./script"]).hiding(c"/bin").run();
         output.assert_unable(126, "execute ./script: Exec format error");
     }
 }

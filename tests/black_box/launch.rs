@@ -6,14 +6,12 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{getpgrp, getsid};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::process::{self, Stat, is_alive};
-use crate::harness::{Legacy, Report, Role, Sandbox, bgexec, is_root, kernel, probe};
+use crate::harness::{Legacy, Report, Role, Sandbox, Terminal, bgexec, is_root, kernel, probe};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -38,30 +36,24 @@ fn daemon_is_detached_from_a_script() {
 #[test]
 fn daemon_is_detached_from_a_process_group_leader() {
     let sandbox = Sandbox::new();
-    sandbox.bgexec(&[]).probe(["stay"]).as_group_leader().run().assert_started();
+    sandbox.bgexec(&[]).probe(["stay"]).leading_group().run().assert_started();
     assert_detached(&sandbox.report());
 }
 
 #[test]
 fn daemon_is_detached_from_a_session_leader() {
     let sandbox = Sandbox::new();
-    sandbox.bgexec(&[]).probe(["stay"]).as_session_leader().run().assert_started();
+    sandbox.bgexec(&[]).probe(["stay"]).leading_session().run().assert_started();
     assert_detached(&sandbox.report());
 }
 
 #[test]
 fn daemon_is_detached_from_a_terminal_and_survives_its_hangup() {
     let sandbox = Sandbox::new();
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("/dev/ptmx");
-    grantpt(&terminal).expect("a terminal of our own");
-    unlockpt(&terminal).expect("a terminal of our own");
-    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
-    let open = || {
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        File::from(rustix::fs::open(&name, flags, Mode::empty()).expect("it can be opened"))
-    };
-    let launch = sandbox.bgexec(&[]).stdin(open()).stdout(open()).stderr(open()).probe(["stay"]);
-    launch.as_session_leader().before_exec(kernel::take_terminal).run().assert_started();
+    let terminal = Terminal::new();
+    let launch =
+        sandbox.bgexec(&[]).stdin(terminal.open()).stdout(terminal.open()).stderr(terminal.open()).probe(["stay"]);
+    launch.leading_session().before_exec(kernel::take_terminal).run().assert_started();
     // The launcher led the terminal's session: its end is the first hangup, that of the terminal the second.
     drop(terminal);
     let daemon = sandbox.report();
@@ -127,10 +119,9 @@ fn command_gets_its_words_unchanged() {
     let sandbox = Sandbox::new();
     let words = ["stay", "-p", "-c", "--", "--stop", "", "a b", "\u{1b}\n"];
     sandbox.bgexec(&["--"]).probe(words).run().assert_started();
-    let report = sandbox.path("report");
-    let command = [probe().as_os_str(), OsStr::new("report"), report.as_os_str()];
-    let expected: Vec<&OsStr> = command.into_iter().chain(words.map(OsStr::new)).collect();
-    assert_eq!(sandbox.report().words, expected);
+    let received = sandbox.report().words;
+    assert_eq!(received[..3], [probe().as_os_str(), OsStr::new("report"), sandbox.path("report").as_os_str()]);
+    assert_eq!(received[3..], words);
 }
 
 #[test]
@@ -222,9 +213,9 @@ fn nothing_is_left_to_a_pid_1_that_does_not_reap() {
     }
     let sandbox = Sandbox::new();
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid", "/nonexistent/command"]);
-    launch.as_pid_1().run();
+    launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::nothing(127));
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).probe(["stay"]);
-    launch.as_pid_1().run();
+    launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")));
 }

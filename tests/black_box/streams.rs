@@ -5,9 +5,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, mkfifoat};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::harness::{Descriptor, Launch, Report, Sandbox, is_root, kernel};
+use crate::harness::{Descriptor, Launch, Report, Sandbox, Terminal, is_root, kernel};
 
 #[track_caller]
 fn assert_is(stream: &Descriptor, file: &Path) {
@@ -182,13 +181,10 @@ mod fifo {
 #[test]
 fn terminal_as_an_output_is_not_taken_as_the_controlling_one() {
     let sandbox = Sandbox::new();
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("/dev/ptmx");
-    grantpt(&terminal).expect("a terminal of our own");
-    unlockpt(&terminal).expect("a terminal of our own");
-    let name = ptsname(&terminal, Vec::new()).expect("it has a name");
-    let name = name.to_str().expect("its name is ASCII");
+    let terminal = Terminal::new();
+    let name = terminal.name.as_str();
     for options in [&["-o", name][..], &["-F", "-o", name]] {
-        let running = sandbox.bgexec(options).as_session_leader().probe(["exit", "0"]).spawn();
+        let running = sandbox.bgexec(options).leading_session().probe(["exit", "0"]).spawn();
         let report = sandbox.report();
         assert!(report.tty < 0, "{options:?}: has a controlling terminal");
         assert_is(&report.descriptors[&1], Path::new(name));
@@ -250,8 +246,7 @@ mod null_device {
 
     /// A launch in a mount namespace where /dev is empty.
     fn launch_without_device(sandbox: &Sandbox, options: &[&str]) -> Launch {
-        let launch = sandbox.bgexec(options).before_exec(kernel::leave_mounts);
-        launch.before_exec(|| kernel::hide(c"/dev"))
+        sandbox.bgexec(options).hiding(c"/dev")
     }
 
     #[track_caller]
@@ -310,9 +305,9 @@ mod null_device {
             return;
         }
         let sandbox = Sandbox::new();
-        let output = launch_without_device(&sandbox, &["true"]).as_user(65534).run();
+        let output = launch_without_device(&sandbox, &["true"]).by_user(65534).run();
         output.assert_unable_to(125, "open /dev/null: ");
-        let output = launch_with_false_device(&sandbox, &["true"]).as_user(65534).run();
+        let output = launch_with_false_device(&sandbox, &["true"]).by_user(65534).run();
         output.assert_unable(125, "open /dev/null: not the null device");
         assert_eq!(sandbox.read("false null device"), "precious");
     }
@@ -327,7 +322,7 @@ mod null_device {
         let log = sandbox.write("log", "");
         fs::set_permissions(log, fs::Permissions::from_mode(0o666)).expect("it was just written");
         let launch = launch_without_device(&sandbox, &["-i", "in", "-O", "log", "true"]);
-        launch.as_user(65534).run().assert_started();
+        launch.by_user(65534).run().assert_started();
     }
 }
 

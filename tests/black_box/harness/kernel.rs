@@ -12,6 +12,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 const CLONE_NEWNS: usize = 0x0002_0000;
 const CLONE_NEWPID: usize = 0x2000_0000;
+const CLOSE_RANGE_CLOEXEC: usize = 1 << 2;
 const MS_BIND: usize = 1 << 12;
 const MS_PRIVATE_AND_BELOW: usize = 1 << 18 | 1 << 14;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -19,6 +20,7 @@ const PR_SET_SECCOMP: usize = 22;
 const SECCOMP_MODE_FILTER: usize = 2;
 const SIGCHLD: usize = 17;
 const SIG_BLOCK: usize = 0;
+const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 const TIOCSCTTY: usize = 0x540e;
 
@@ -37,10 +39,23 @@ fn result(returned: usize) -> io::Result<usize> {
     }
 }
 
+/// Takes on the state of an ordinary caller, whatever runs the tests: every signal at its default, and no descriptors but
+/// the standard streams.
+pub fn become_ordinary() -> io::Result<()> {
+    for signal in (1..=64).filter(|&signal| signal != Signal::KILL.as_raw() && signal != Signal::STOP.as_raw()) {
+        set_disposition(signal, SIG_DFL)?;
+    }
+    call!(CLOSE_RANGE, 3, u32::MAX, CLOSE_RANGE_CLOEXEC).map(drop)
+}
+
 /// Ignores a signal, as `nohup` does, and every parent that is written in Python or Go.
 pub fn ignore(signal: i32) -> io::Result<()> {
+    set_disposition(signal, SIG_IGN)
+}
+
+fn set_disposition(signal: i32, disposition: usize) -> io::Result<()> {
     // `struct sigaction` of the kernel: the first word is the handler, on every architecture.
-    let action = [SIG_IGN, 0, 0, 0];
+    let action = [disposition, 0, 0, 0];
     call!(RT_SIGACTION, signal, action.as_ptr(), 0, size_of::<u64>()).map(drop)
 }
 
@@ -150,8 +165,12 @@ pub fn become_user(id: u32) -> io::Result<()> {
 
 /// Executes a program with words and an environment that std would not pass: none at all, malformed, twice the same.
 pub fn execute(program: &CStr, words: &[&CStr], environment: &[&CStr]) -> io::Error {
-    let array = |strings: &[&CStr]| -> Vec<*const c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+    // No allocation between fork and exec.
+    let array = |strings: &[&CStr]| {
+        let mut array = [ptr::null::<c_char>(); 16];
+        array.iter_mut().zip(strings).for_each(|(place, string)| *place = string.as_ptr());
+        array[15] = ptr::null();
+        array
     };
     let (words, environment) = (array(words), array(environment));
     match call!(EXECVE, program.as_ptr(), words.as_ptr(), environment.as_ptr()) {

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "Command::pre_exec: a caller's state can be set in no other way")]
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,10 +12,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::PoisonError;
 
 use rustix::fs::Mode;
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 
 use super::sandbox::FORKING;
-use super::{eventually, kernel, probe};
+use super::{eventually, kernel, probe, process};
 
 /// A command line and the state of the one who types it.
 pub struct Launch {
@@ -34,8 +35,14 @@ impl Launch {
         let clone = |file: &File| file.try_clone().expect("a descriptor is free");
         let (stdout, stderr) = (anonymous(), anonymous());
         let mut command = Command::new(program);
-        command.current_dir(sandbox).stdin(Stdio::null()).stdout(clone(&stdout)).stderr(clone(&stderr));
-        Self { command, sandbox: sandbox.to_owned(), stdout, stderr }
+        command
+            .env("BGEXEC_SANDBOX", sandbox)
+            .current_dir(sandbox)
+            .stdin(Stdio::null())
+            .stdout(clone(&stdout))
+            .stderr(clone(&stderr));
+        let launch = Self { command, sandbox: sandbox.to_owned(), stdout, stderr };
+        launch.before_exec(kernel::become_ordinary)
     }
 
     pub fn words<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
@@ -50,8 +57,13 @@ impl Launch {
 
     /// Executes the probe, which gives its report a name of its own.
     pub fn probe_as<'v>(self, report: &str, verbs: impl IntoIterator<Item = &'v str>) -> Self {
+        self.words([probe()]).reporting(report, verbs)
+    }
+
+    /// Tells the probe, which is already named, to write its report, then to do what the verbs say.
+    pub fn reporting<'v>(self, report: &str, verbs: impl IntoIterator<Item = &'v str>) -> Self {
         let report = self.sandbox.join(report);
-        self.words([probe().as_os_str(), OsStr::new("report"), report.as_os_str()]).words(verbs)
+        self.words([Path::new("report"), &report]).words(verbs)
     }
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
@@ -105,10 +117,18 @@ impl Launch {
         })
     }
 
-    /// Opens a descriptor of this number for bgexec to inherit.
-    pub fn descriptor(self, number: i32, file: impl Into<OwnedFd>) -> Self {
-        let file = file.into();
-        self.before_exec(move || kernel::duplicate(file.as_raw_fd(), number))
+    /// Opens descriptors of these numbers for bgexec to inherit.
+    pub fn descriptors(
+        self,
+        numbers: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static,
+        file: impl Into<OwnedFd>,
+    ) -> Self {
+        // Out of the way of the numbers that tests ask for.
+        let file = fcntl_dupfd_cloexec(file.into(), 512).expect("a descriptor is free");
+        self.before_exec(move || {
+            let mut numbers = numbers.clone().into_iter();
+            numbers.try_for_each(|number| kernel::duplicate(file.as_raw_fd(), number))
+        })
     }
 
     pub fn ignoring(self, signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static) -> Self {
@@ -134,21 +154,26 @@ impl Launch {
         })
     }
 
-    pub fn as_session_leader(self) -> Self {
+    pub fn leading_session(self) -> Self {
         self.before_exec(|| Ok(setsid().map(drop)?))
     }
 
-    pub fn as_group_leader(mut self) -> Self {
+    pub fn leading_group(mut self) -> Self {
         self.command.process_group(0);
         self
     }
 
-    pub fn as_user(self, id: u32) -> Self {
+    pub fn by_user(self, id: u32) -> Self {
         self.before_exec(move || kernel::become_user(id))
     }
 
-    pub fn as_pid_1(self) -> Self {
+    pub fn being_pid_1(self) -> Self {
         self.before_exec(kernel::become_pid_1)
+    }
+
+    /// Where a directory is empty.
+    pub fn hiding(self, directory: &'static CStr) -> Self {
+        self.before_exec(kernel::leave_mounts).before_exec(move || kernel::hide(directory))
     }
 
     /// Where a filter refuses a system call.
@@ -181,6 +206,12 @@ pub struct Running {
 impl Running {
     pub fn pid(&self) -> i32 {
         self.child.id().try_into().expect("a pid is a small number")
+    }
+
+    /// Kills it.
+    pub fn end(self) {
+        process::kill(self.pid());
+        self.wait();
     }
 
     /// How it ended.

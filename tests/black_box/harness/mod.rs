@@ -11,9 +11,15 @@ pub use report::{Descriptor, Legacy, Report};
 pub use sandbox::Sandbox;
 
 use std::env;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How long anything may take before the test fails: far more than it needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -57,6 +63,30 @@ pub fn bgexec_command() -> Vec<PathBuf> {
 pub enum Role {
     Member,
     Leader,
+}
+
+/// A terminal, which hangs up when it is dropped.
+pub struct Terminal {
+    /// The path of the device.
+    pub name: String,
+    _user: OwnedFd,
+}
+
+impl Terminal {
+    pub fn new() -> Self {
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("/dev/ptmx is there");
+        grantpt(&user).expect("it is ours");
+        unlockpt(&user).expect("it is ours");
+        let name = ptsname(&user, Vec::new()).expect("it has a name");
+        Self { name: name.into_string().expect("its name is ASCII"), _user: user }
+    }
+
+    /// Opens the device.
+    pub fn open(&self) -> File {
+        let noctty = OFlags::NOCTTY.bits().cast_signed();
+        let options = File::options().read(true).write(true).custom_flags(noctty).open(&self.name);
+        options.unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
 }
 
 /// Says aloud why a test does not run here.

@@ -12,8 +12,6 @@ use super::eventually;
 /// One line of /proc/PID/stat.
 pub struct Stat {
     pub state: char,
-    pub ppid: i32,
-    pub session: i32,
     pub tty: i32,
 }
 
@@ -23,12 +21,7 @@ impl Stat {
         let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (_, after_name) = line.rsplit_once(") ")?;
         let mut fields = after_name.split(' ');
-        Some(Self {
-            state: fields.next()?.parse().ok()?,
-            ppid: fields.next()?.parse().ok()?,
-            session: fields.nth(1)?.parse().ok()?,
-            tty: fields.next()?.parse().ok()?,
-        })
+        Some(Self { state: fields.next()?.parse().ok()?, tty: fields.nth(3)?.parse().ok()? })
     }
 }
 
@@ -54,14 +47,18 @@ pub fn descriptors(pid: i32) -> BTreeMap<i32, PathBuf> {
         .collect()
 }
 
-/// The processes with a word that contains a path.
+/// The processes that were executed with a path in their words or their environment.
 pub fn naming(path: &Path) -> Vec<i32> {
     let path = path.as_os_str().as_bytes();
+    let names = |pid: i32, file: &str| {
+        let contents = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        contents.windows(path.len()).any(|window| window == path)
+    };
     fs::read_dir("/proc")
         .expect("the tests need /proc")
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|&pid| words(pid).windows(path.len()).any(|window| window == path))
+        .filter(|&pid| names(pid, "cmdline") || names(pid, "environ"))
         .collect()
 }
 

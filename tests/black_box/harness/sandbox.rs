@@ -15,8 +15,8 @@ use super::{Launch, Legacy, Report, Role, bgexec_command, eventually, probe, pro
 /// "Text file busy". So those who write such files and those who fork take turns.
 pub static FORKING: RwLock<()> = RwLock::new(());
 
-/// A directory that nobody else uses. At its end every process is killed that has it in one of its words, as each probe
-/// has: its report is to be written there.
+/// A directory that nobody else uses. At its end every process is killed that was executed with its path in a word, as
+/// each probe is, or in the environment, as all is that was launched from here.
 pub struct Sandbox(TempDir);
 
 impl Sandbox {
@@ -145,7 +145,7 @@ impl Sandbox {
         self.write_program(name, format!("{first_line}\n{body}"))
     }
 
-    /// Whether a process runs that was started from here.
+    /// Whether no process is left that was launched from here.
     pub fn is_deserted(&self) -> bool {
         process::naming(self.directory()).is_empty()
     }

@@ -1,0 +1,170 @@
+//! Who holds the lock: the daemon, for life, through a descriptor that nothing closes by accident.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use rustix::process::{FlockType, Resource};
+
+use crate::harness::process::{descriptors, is_alive, kill, lock};
+use crate::harness::{Report, Role, Sandbox, eventually};
+
+const BOTH: [&str; 4] = ["-p", "x.pid", "-l", "x.lock"];
+
+#[track_caller]
+fn assert_held(sandbox: &Sandbox, pid: i32) {
+    for name in ["x.pid", "x.lock"] {
+        assert_eq!(lock(&sandbox.path(name)), Some((FlockType::WriteLock, pid)), "{name}");
+    }
+}
+
+/// The descriptors above the standard streams.
+fn others(daemon: &Report) -> Vec<i32> {
+    daemon.descriptors.range(3..).map(|(&number, _)| number).collect()
+}
+
+#[test]
+fn are_the_daemons_after_the_launcher_has_ended() {
+    for role in [Role::Member, Role::Leader] {
+        let sandbox = Sandbox::new();
+        sandbox.adopted(role, &BOTH).probe(["stay"]).run().assert_started();
+        assert_held(&sandbox, sandbox.pid("x.pid"));
+    }
+}
+
+#[test]
+fn are_the_daemons_when_its_descriptor_table_never_was_the_launchers() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start(&[&BOTH[..], &["--no-close"]].concat());
+    assert_held(&sandbox, daemon.pid);
+}
+
+#[test]
+fn end_with_the_daemon_and_not_with_its_children() {
+    let sandbox = Sandbox::new();
+    let child = sandbox.path("child");
+    let verbs = ["fork", child.to_str().expect("UTF-8"), "stay"];
+    sandbox.bgexec(&BOTH).probe(verbs).run().assert_started();
+    let child = sandbox.eventually_read("child").trim().parse().expect("a pid");
+    let daemon = sandbox.pid("x.pid");
+    assert_held(&sandbox, daemon);
+    kill(daemon);
+    assert!(is_alive(child));
+    for name in ["x.pid", "x.lock"] {
+        assert_eq!(lock(&sandbox.path(name)), None, "{name}");
+    }
+    sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run().assert_started();
+    assert_held(&sandbox, sandbox.pid("x.pid"));
+}
+
+#[test]
+fn of_the_lockfile_alone_keeps_a_second_daemon_from_starting() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start(&["-l", "x.lock"]);
+    assert_eq!(sandbox.read("x.lock"), "");
+    let output = sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock"]).probe(["stay"]).run();
+    output.assert_unable(1, &format!("lock x.lock: already running as pid {}", daemon.pid));
+    assert!(!sandbox.exists("x.pid"), "nothing is left of the second start");
+    kill(daemon.pid);
+    sandbox.bgexec(&["-l", "x.lock"]).probe_as("second", ["stay"]).run().assert_started();
+}
+
+/// The holder of the one lock, refused by the other, gives both up again.
+#[test]
+fn are_both_free_after_a_start_that_got_only_one() {
+    let sandbox = Sandbox::new();
+    sandbox.start(&["-p", "x.pid"]);
+    let output = sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(lock(&sandbox.path("x.lock")), None);
+}
+
+#[test]
+fn have_the_highest_descriptors_below_64() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start(&BOTH);
+    assert_eq!(others(&daemon), [62, 63]);
+    for number in [62, 63] {
+        assert!(!daemon.descriptors[&number].close_on_exec);
+    }
+    assert_eq!(others(&Sandbox::new().start(&["-p", "x.pid"])), [63]);
+    assert_eq!(others(&Sandbox::new().start(&["-l", "x.lock"])), [63]);
+}
+
+#[test]
+fn have_the_highest_descriptors_below_a_low_limit() {
+    let sandbox = Sandbox::new();
+    sandbox.bgexec(&BOTH).limit(Resource::Nofile, 16).probe(["stay"]).run().assert_started();
+    let daemon = sandbox.report();
+    assert_eq!(others(&daemon), [14, 15]);
+    assert_held(&sandbox, daemon.pid);
+}
+
+#[test]
+fn have_no_descriptor_that_is_to_be_kept() {
+    let sandbox = Sandbox::new();
+    let null = || File::open("/dev/null").expect("it is there");
+    let launch = sandbox.bgexec(&BOTH).words(["--keep-fd", "63,61,3"]);
+    let launch = launch.descriptors([3], null()).descriptors([61], null()).descriptors([63], null());
+    launch.probe(["stay"]).run().assert_started();
+    let daemon = sandbox.report();
+    assert_eq!(others(&daemon), [3, 60, 61, 62, 63]);
+    for kept in [3, 61, 63] {
+        assert!(daemon.descriptors[&kept].is_null_device());
+    }
+    assert_held(&sandbox, daemon.pid);
+}
+
+/// An inherited descriptor of the same file, closed after the lock is taken, would end it.
+#[test]
+fn survive_inherited_descriptors_of_their_files() {
+    for number in [3, 9, 62, 63, 64, 200] {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&BOTH);
+        let open = |name: &str| File::open(sandbox.write(name, "")).expect("it was just written");
+        let launch = launch.descriptors([number], open("x.pid")).descriptors([number + 1], open("x.lock"));
+        launch.probe(["stay"]).run().assert_started();
+        let daemon = sandbox.report();
+        assert_eq!(others(&daemon), [62, 63], "inherited: {number}");
+        assert_held(&sandbox, daemon.pid);
+    }
+}
+
+#[test]
+fn survive_standard_streams_on_their_files() {
+    let sandbox = Sandbox::new();
+    let open = |name: &str| File::open(sandbox.write(name, "")).expect("it was just written");
+    let launch = sandbox.bgexec(&BOTH).stdin(open("x.pid")).stdout(open("x.lock"));
+    launch.probe(["stay"]).run().assert_started();
+    assert_held(&sandbox, sandbox.report().pid);
+}
+
+#[test]
+fn survive_a_script_that_uses_descriptors_of_its_own() {
+    let sandbox = Sandbox::new();
+    sandbox.write_script("script", "#!/bin/sh\nexec 3>/dev/null 4>/dev/null 9>/dev/null; exec 3>&- 9>&-");
+    sandbox.bgexec(&BOTH).words(["./script"]).run().assert_started();
+    assert_held(&sandbox, sandbox.report().pid);
+}
+
+#[test]
+fn survive_the_removal_of_the_files() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.start(&BOTH);
+    fs::remove_file(sandbox.path("x.pid")).expect("it is there");
+    fs::remove_file(sandbox.path("x.lock")).expect("it is there");
+    sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run().assert_started();
+    assert_held(&sandbox, sandbox.pid("x.pid"));
+    assert_ne!(sandbox.pid("x.pid"), first.pid);
+}
+
+#[test]
+fn belong_to_a_program_in_the_foreground() {
+    let sandbox = Sandbox::new();
+    let running = sandbox.bgexec(&["-F"]).words(BOTH).probe(["stay"]).spawn();
+    eventually("the probe", || sandbox.exists("report").then_some(()));
+    assert_held(&sandbox, running.pid());
+    let numbers: Vec<i32> = descriptors(running.pid()).into_keys().filter(|&number| number > 2).collect();
+    assert_eq!(numbers, [62, 63]);
+    running.end();
+    assert_eq!(lock(Path::new(&sandbox.path("x.pid"))), None);
+}
