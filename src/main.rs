@@ -12,7 +12,6 @@ use bgexec::steps::Launch;
 use bgexec::sys::zstr::Vectors;
 use bgexec::sys::{self, SignalSet};
 
-
 /// What `--version` prints.
 const VERSION: &str = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
 
@@ -41,5 +40,9 @@ fn main(vectors: Vectors) -> u32 {
     if let Err(reason) = launch.run() {
         return report::failure(&launch, reason);
     }
-    if options.has(Opt::PrintPid) { report::print(Decimal::new(launch.daemon as u32).line()) } else { 0 }
+    if options.has(Opt::PrintPid) {
+        report::print(Decimal::new(launch.daemon as u32).line())
+    } else {
+        0
+    }
 }

@@ -61,15 +61,24 @@ impl<'a> Plan<'a> {
             },
             None => None,
         };
-        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?;
-        let ignored = numbers(options.examine(Opt::IgnoreSignal), scan_signal).ok_or(Reason::NOT_SIGNALS)?;
+        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor)
+            .ok_or(Reason::NOT_DESCRIPTORS)?;
+        let ignored =
+            numbers(options.examine(Opt::IgnoreSignal), scan_signal).ok_or(Reason::NOT_SIGNALS)?;
         if options.has(Opt::Foreground) && options.examine(Opt::PrintPid).is_some() {
             return Err(Reason::NOT_WITH_FOREGROUND);
         }
         if let Some(name) = options.value(Opt::Argv0) {
             command.set(name);
         }
-        Ok(Plan { options, name, command, umask, ignored, kept })
+        Ok(Plan {
+            options,
+            name,
+            command,
+            umask,
+            ignored,
+            kept,
+        })
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
@@ -97,7 +106,11 @@ impl<'a> Plan<'a> {
 
     /// The working directory that COMMAND gets, unless the inherited one is to stay.
     pub fn directory(&self) -> Option<Word> {
-        let default = if self.foreground() { None } else { Some(ZStr::new(c"/")) };
+        let default = if self.foreground() {
+            None
+        } else {
+            Some(ZStr::new(c"/"))
+        };
         self.options.value(Opt::Chdir).or(default)
     }
 
@@ -177,7 +190,9 @@ fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
 
 /// A signal that can be ignored, by its number or by its name with or without SIG.
 fn scan_signal(text: Word) -> Option<(u64, Word)> {
-    let found = text.number(10, NSIG.into()).or_else(|| scan_signal_name(text));
+    let found = text
+        .number(10, NSIG.into())
+        .or_else(|| scan_signal_name(text));
     found.filter(|(signal, _)| !matches!(*signal as u32, 0 | SIGKILL | SIGSTOP))
 }
 

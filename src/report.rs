@@ -228,7 +228,11 @@ struct Line {
 impl Line {
     /// `bgexec: ` and a text.
     fn new(to: Fd, text: Word) -> Line {
-        let mut line = Line { to, length: 0, bytes: [0; 512] };
+        let mut line = Line {
+            to,
+            length: 0,
+            bytes: [0; 512],
+        };
         line.push(ZStr::new(c"bgexec: "));
         line.push(text);
         line
@@ -238,7 +242,11 @@ impl Line {
     fn push(&mut self, mut text: ZStr) {
         while !text.ends(b'\n') {
             let byte = text.first();
-            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
+            self.push_byte(if byte < b' ' || byte == 0x7f {
+                b'?'
+            } else {
+                byte
+            });
             text = text.rest();
         }
     }
@@ -281,7 +289,11 @@ impl Line {
         }
         self.push(text);
         if reason.is(Reason::KILLED) {
-            self.push(piece(ZStr::new(abi::SIGNAL_NAMES), operand as usize - 1, b'\n'));
+            self.push(piece(
+                ZStr::new(abi::SIGNAL_NAMES),
+                operand as usize - 1,
+                b'\n',
+            ));
         } else if self.bytes.get(self.length.wrapping_sub(1)) == Some(&b' ') {
             self.push_decimal(operand);
         }

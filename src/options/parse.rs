@@ -29,8 +29,15 @@ pub struct Options {
 impl Options {
     /// No options yet, of the command line in `vectors`.
     pub fn new(vectors: Vectors) -> Options {
-        let examined = Given { slot: vectors.last, value: ZStr::new(c"") };
-        Options { vectors, examined: Cell::new(examined), given: [None; OPTS.len()] }
+        let examined = Given {
+            slot: vectors.last,
+            value: ZStr::new(c""),
+        };
+        Options {
+            vectors,
+            examined: Cell::new(examined),
+            given: [None; OPTS.len()],
+        }
     }
 
     /// Reads the command line up to COMMAND or the end.

@@ -5,7 +5,9 @@
 use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
-use crate::sys::abi::{CLONE_FILES, CLOSE_RANGE_UNSHARE, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY};
+use crate::sys::abi::{
+    CLONE_FILES, CLOSE_RANGE_UNSHARE, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
+};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
 
@@ -63,7 +65,8 @@ impl Launch<'_> {
     /// Gives the daemon a descriptor table of its own, if it still shares the launcher's: a copy of what lies below the
     /// boundary, so that of 10,000 inherited descriptors none is copied and none must be closed.
     pub(super) fn unshare(&mut self) -> Result<(), Reason> {
-        if self.shared && sys::close_range(self.boundary(), u32::MAX, CLOSE_RANGE_UNSHARE).is_err() {
+        if self.shared && sys::close_range(self.boundary(), u32::MAX, CLOSE_RANGE_UNSHARE).is_err()
+        {
             sys::unshare(CLONE_FILES)?;
         }
         Ok(())
@@ -80,48 +83,69 @@ impl Launch<'_> {
         self.release(read);
         if self.close_ranges().is_err() && self.close_listed().is_err() {
             for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) {
-                self.close_unless_it_stays(Fd(number));
+                self.close_unless_it_stays(number);
             }
         }
         Ok(())
     }
 
     fn close_ranges(&self) -> sys::Result<()> {
-        let boundary = self.boundary();
         let mut first = 3;
-        for number in 3..=boundary {
-            if number == boundary {
-                sys::close_range(first, u32::MAX, 0)?;
-            } else if self.stays(number) {
+        for number in first..self.boundary() {
+            if self.stays(number) {
+                // No descriptor between two that stay: the range is empty, and the kernel says EINVAL.
                 if first < number {
                     sys::close_range(first, number - 1, 0)?;
                 }
                 first = number + 1;
             }
         }
-        Ok(())
+        sys::close_range(first, u32::MAX, 0)
     }
 
     /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc.
     fn close_listed(&self) -> sys::Result<()> {
-        let list = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY, 0)?;
-        let mut entries = sys::Entries::new(list);
-        while let Some(number) = entries.next_number()? {
-            if number != list.0 {
-                self.close_unless_it_stays(Fd(number));
+        let list = sys::openat(
+            Fd::CWD,
+            ZStr::new(c"/proc/self/fd"),
+            O_RDONLY | O_DIRECTORY,
+            0,
+        )?;
+        let mut buffer = [0; 512];
+        loop {
+            let size = sys::getdents64(list, &mut buffer)? as usize;
+            let mut at = 0;
+            while at < size
+                && let Some(entry) = buffer.get_mut(at..size)
+                // struct linux_dirent64: an entry's size, here below 256, is at byte 16 or 17, its name at byte 19.
+                && let Some(&[low, high, _]) = entry.get(16..19)
+            {
+                at += usize::from(low | high);
+                let name = ZStr::terminate(entry.get_mut(19..).unwrap_or_default());
+                if let Some((number, _)) = name.number(10, u32::MAX.into())
+                    && number as u32 != list.0
+                {
+                    self.close_unless_it_stays(number as u32);
+                }
+            }
+            if size == 0 {
+                sys::close(list);
+                return Ok(());
             }
         }
-        sys::close(list);
-        Ok(())
     }
 
-    fn close_unless_it_stays(&self, fd: Fd) {
-        if fd.0 > 2 && !self.stays(fd.0) {
-            sys::close(fd);
+    fn close_unless_it_stays(&self, number: u32) {
+        if number > 2 && !self.stays(number) {
+            sys::close(Fd(number));
         }
     }
 
     fn stays(&self, number: u32) -> bool {
-        if number < BOUNDARY { self.used >> number & 1 != 0 } else { self.plan.keeps(number) }
+        if number < BOUNDARY {
+            self.used >> number & 1 != 0
+        } else {
+            self.plan.keeps(number)
+        }
     }
 }

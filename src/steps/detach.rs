@@ -39,7 +39,11 @@ impl<'a> Launch<'a> {
     /// Makes a child. It has no exit signal, so that no inherited disposition of SIGCHLD can reap it, and it shares the
     /// descriptor table, of which the daemon then copies only what it needs. Where the kernel refuses either, an
     /// ordinary vfork serves.
-    fn child(&mut self, entry: extern "C" fn(&mut Launch<'a>) -> !, flags: u32) -> sys::Result<Pid> {
+    fn child(
+        &mut self,
+        entry: extern "C" fn(&mut Launch<'a>) -> !,
+        flags: u32,
+    ) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         sys::clone_vm(flags | files, 0, entry, self).or_else(|_| {
             self.shared = false;
@@ -73,7 +77,11 @@ impl<'a> Launch<'a> {
             self.daemon = reason.operand() as Pid;
             return Ok(());
         }
-        let ended = if self.daemon == 0 { ended } else { reap(self.daemon) };
+        let ended = if self.daemon == 0 {
+            ended
+        } else {
+            reap(self.daemon)
+        };
         if verdict.is_none() {
             self.step = Step::Execute;
         }
@@ -98,7 +106,11 @@ impl<'a> Launch<'a> {
 
     /// Takes all steps from `first` on, the last of which makes this process COMMAND.
     pub(super) fn finish(&mut self, first: Step) -> Result<(), Reason> {
-        if self.plan.name.first() == b'/' { self.take(first, ORDER.len(), None) } else { self.finish_with_path(first) }
+        if self.plan.name.first() == b'/' {
+            self.take(first, ORDER.len(), None)
+        } else {
+            self.finish_with_path(first)
+        }
     }
 
     /// The same where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.

@@ -5,7 +5,8 @@
 use super::{Launch, Step};
 use crate::report::{Decimal, Reason};
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK,
+    O_PATH, O_RDWR, S_IFREG,
 };
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Stat};
@@ -26,7 +27,9 @@ impl Launch<'_> {
             self.directory = self.own(here, false)?;
         }
         let fd = self.open_lock()?;
-        if self.lockfile.is_some() && sys::is_same_file(fd, self.lockfile)? {
+        if self.lockfile.is_some()
+            && sys::is_same_file(fd, self.lockfile, ZStr::new(c""), AT_EMPTY_PATH)?
+        {
             sys::close(fd);
             self.pidfile = self.lockfile;
         } else {
@@ -65,16 +68,15 @@ impl Launch<'_> {
     /// Writes the daemon's pid into the pidfile.
     pub(super) fn record_pid(&self) -> Result<(), Reason> {
         sys::truncate(self.pidfile)?;
-        Ok(sys::write(self.pidfile, Decimal::new(sys::getpid() as u32).line())?)
+        Ok(sys::write(
+            self.pidfile,
+            Decimal::new(sys::getpid() as u32).line(),
+        )?)
     }
 
     /// Whether the step's path still names the file that a descriptor is of.
     pub(super) fn is_current(&self, fd: Fd) -> bool {
-        let mut stats = [const { Stat::new() }; 2];
-        let [named, open] = &mut stats;
-        sys::fstatat(self.directory, self.word(), named, AT_SYMLINK_NOFOLLOW).is_ok()
-            && sys::fstat(fd, open).is_ok()
-            && named.is_same_file(open)
+        sys::is_same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) == Ok(true)
     }
 
     /// Removes the pidfile after a failure, unless somebody else has it by now; if the directory does not allow that, it

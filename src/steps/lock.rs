@@ -6,7 +6,7 @@ use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, Stat};
+use crate::sys::{self, Fd, Path, Stat};
 
 impl Launch<'_> {
     /// Takes the lock of the lockfile or pidfile for the daemon's life, unless the pid in the pidfile stands for a daemon
@@ -20,7 +20,11 @@ impl Launch<'_> {
             }
             // A query for a read lock tells of writers alone: only a writer is a daemon.
             if let Some(pid) = sys::lock_holder(fd, F_RDLCK)? {
-                return Err(if pid > 0 { Reason::RUNNING.with(pid as u32) } else { Reason::RUNNING_ELSEWHERE });
+                return Err(if pid > 0 {
+                    Reason::RUNNING.with(pid as u32)
+                } else {
+                    Reason::RUNNING_ELSEWHERE
+                });
             }
             if let Some(pid) = sys::lock_holder(fd, F_WRLCK)? {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
@@ -39,17 +43,20 @@ impl Launch<'_> {
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it (digits and a newline,
 /// from 2 up) is of a process that lives and started when the file was written. Without /proc there is none.
 fn recorded_daemon(pidfile: Fd) -> Result<Option<u32>, Reason> {
-    const PREFIX: usize = "/proc/".len();
-    let mut path = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    let length = sys::read(pidfile, path.get_mut(PREFIX..24).unwrap_or_default())?;
-    let pid = match ZStr::terminate(&mut path).skip(PREFIX).number(10, i32::MAX as u64) {
-        Some((pid, rest)) if pid > 1 && rest == c"\n" => pid as u32,
-        _ => return Ok(None),
+    let mut content = [0; 16];
+    sys::read(pidfile, &mut content)?;
+    let digits = ZStr::terminate(&mut content);
+    let Some((pid, rest)) = digits.number(10, i32::MAX as u64) else {
+        return Ok(None);
     };
-    for (slot, byte) in path.iter_mut().skip(PREFIX - 1 + length as usize).zip(b"/stat") {
-        *slot = *byte;
+    if pid < 2 || rest != c"\n" {
+        return Ok(None);
     }
-    let Ok(file) = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0) else {
+    let mut path = Path::new();
+    path.push(ZStr::new(c"/proc/"), 0);
+    path.push(digits, b'\n');
+    path.push(ZStr::new(c"/stat"), 0);
+    let Ok(file) = sys::openat(Fd::CWD, path.as_zstr()?, O_RDONLY, 0) else {
         return Ok(None);
     };
     let mut stat = [0; 512];
@@ -63,7 +70,9 @@ fn recorded_daemon(pidfile: Fd) -> Result<Option<u32>, Reason> {
     sys::fstat(pidfile, &mut file)?;
     let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
     let age = file.written() - (boot + ticks as i64 * 10_000_000);
-    Ok((-100_000_000..=2_000_000_000).contains(&age).then_some(pid))
+    Ok((-100_000_000..=2_000_000_000)
+        .contains(&age)
+        .then_some(pid as u32))
 }
 
 /// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.

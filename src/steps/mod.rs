@@ -157,7 +157,8 @@ impl<'a> Launch<'a> {
             let done = if self.plan.foreground() {
                 self.finish(first)
             } else {
-                self.take(first, Step::Session as usize, None).and_then(|()| self.detach())
+                self.take(first, Step::Session as usize, None)
+                    .and_then(|()| self.detach())
             };
             let Err(reason) = done else {
                 return Ok(());
@@ -246,7 +247,11 @@ impl<'a> Launch<'a> {
 
     /// Sets the file mode creation mask that was asked for, or else 0, or in the foreground the inherited one.
     fn set_umask(&self) {
-        let default = if self.plan.foreground() { self.umask } else { 0 };
+        let default = if self.plan.foreground() {
+            self.umask
+        } else {
+            0
+        };
         sys::umask(self.plan.umask.unwrap_or(default));
     }
 }

@@ -17,11 +17,17 @@ use super::process::Pid;
 ///
 /// # Errors
 /// [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
-pub fn clone_vm<T>(flags: u32, exit_signal: u32, entry: extern "C" fn(&mut T) -> !, argument: &mut T) -> Result<Pid> {
+pub fn clone_vm<T>(
+    flags: u32,
+    exit_signal: u32,
+    entry: extern "C" fn(&mut T) -> !,
+    argument: &mut T,
+) -> Result<Pid> {
     let flags = abi::CLONE_VM | abi::CLONE_VFORK | flags | exit_signal;
     // SAFETY: `entry` takes the address of a `T`, which is lent to the child for as long as this process waits; and it
     // never returns into frames that both processes share.
-    let answer = unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), entry as usize) };
+    let answer =
+        unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), entry as usize) };
     value(answer).map(|pid| pid as Pid)
 }
 

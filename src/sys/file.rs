@@ -42,7 +42,15 @@ fn descriptor(answer: usize) -> Result<Fd> {
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
     // SAFETY: the kernel reads the path up to its NUL.
-    descriptor(unsafe { persist(Sysno::openat, dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize) })
+    descriptor(unsafe {
+        persist(
+            Sysno::openat,
+            dir.0 as usize,
+            path.as_ptr() as usize,
+            flags as usize,
+            mode as usize,
+        )
+    })
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -68,7 +76,16 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    value(unsafe { persist(Sysno::dup3, from.0 as usize, to.0 as usize, flags as usize, 0) }).map(drop)
+    value(unsafe {
+        persist(
+            Sysno::dup3,
+            from.0 as usize,
+            to.0 as usize,
+            flags as usize,
+            0,
+        )
+    })
+    .map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -89,7 +106,15 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0) })
+    done(unsafe {
+        persist(
+            Sysno::fcntl,
+            fd.0 as usize,
+            abi::F_SETLK as usize,
+            &raw const lock as usize,
+            0,
+        )
+    })
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
@@ -100,12 +125,26 @@ pub fn lock(fd: Fd) -> Result<()> {
 pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0) })?;
+    done(unsafe {
+        persist(
+            Sysno::fcntl,
+            fd.0 as usize,
+            abi::F_GETLK as usize,
+            &raw mut lock as usize,
+            0,
+        )
+    })?;
     Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
 }
 
 fn whole_file(kind: u32) -> abi::flock {
-    abi::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }
+    abi::flock {
+        l_type: kind as i16,
+        l_whence: 0,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
 }
 
 /// What [`fstat`] and [`fstatat`] tell of a file.
@@ -144,11 +183,6 @@ impl Stat {
         self.kind() == abi::S_IFCHR && self.0.st_rdev as u32 == device(major, minor)
     }
 
-    /// Whether both are one and the same file.
-    pub fn is_same_file(&self, other: &Stat) -> bool {
-        self.0.st_ino == other.0.st_ino && self.0.st_dev == other.0.st_dev
-    }
-
     /// When the file was last written, in nanoseconds since 1970.
     pub fn written(&self) -> i64 {
         nanoseconds(self.0.st_mtime as i64, self.0.st_mtime_nsec as i64)
@@ -157,7 +191,9 @@ impl Stat {
 
 /// Seconds and nanoseconds as nanoseconds alone, which reach to the year 2262.
 pub(super) fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+    seconds
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(nanoseconds)
 }
 
 /// A device's number as the kernel packs it, for a major and minor below 256.
@@ -165,34 +201,35 @@ const fn device(major: u32, minor: u32) -> u32 {
     major << 8 | minor
 }
 
-/// `fstat(fd, stat)`—What a descriptor refers to.
-///
-/// # Errors
-/// [fstat(2)](https://man7.org/linux/man-pages/man2/fstat.2.html)
-pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
-    // SAFETY: the kernel writes the structure.
-    done(unsafe { call!(fstat, fd.0, &raw mut *stat) })
-}
-
-/// `newfstatat(dir, path, stat, flags)`—What a path names; with AT_SYMLINK_NOFOLLOW a symbolic link is told of itself.
+/// `newfstatat(dir, path, stat, flags)`—What a path names; with AT_SYMLINK_NOFOLLOW a symbolic link is told of itself, and
+/// an empty path with AT_EMPTY_PATH is `dir` itself.
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
+#[inline(never)]
 pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
     done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), &raw mut *stat, flags) })
 }
 
-/// Whether two descriptors are of the same file.
+/// The same for what a descriptor refers to.
 ///
 /// # Errors
-/// As [`fstat`].
-pub fn is_same_file(one: Fd, other: Fd) -> Result<bool> {
+/// As [`fstatat`].
+pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
+    fstatat(fd, ZStr::new(c""), stat, abi::AT_EMPTY_PATH)
+}
+
+/// Whether a descriptor is of the file that a path names, as [`fstatat`] takes it.
+///
+/// # Errors
+/// As [`fstatat`].
+pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
     let mut stats = [const { Stat::new() }; 2];
-    let [first, second] = &mut stats;
-    fstat(one, first)?;
-    fstat(other, second)?;
-    Ok(first.is_same_file(second))
+    let [open, named] = &mut stats;
+    fstat(fd, open)?;
+    fstatat(dir, path, named, flags)?;
+    Ok(open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev)
 }
 
 /// `read(fd, buffer)`—Read at most as many bytes as the buffer holds; 0 is the end of the file.
@@ -201,7 +238,15 @@ pub fn is_same_file(one: Fd, other: Fd) -> Result<bool> {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { persist(Sysno::read, fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0) })
+    value(unsafe {
+        persist(
+            Sysno::read,
+            fd.0 as usize,
+            buffer.as_mut_ptr() as usize,
+            buffer.len(),
+            0,
+        )
+    })
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
@@ -210,8 +255,20 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = value(unsafe { persist(Sysno::write, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0) })?;
-    if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
+    let count = value(unsafe {
+        persist(
+            Sysno::write,
+            fd.0 as usize,
+            bytes.as_ptr() as usize,
+            bytes.len(),
+            0,
+        )
+    })?;
+    if count as usize == bytes.len() {
+        Ok(())
+    } else {
+        Err(Errno::IO)
+    }
 }
 
 /// `ftruncate(fd, 0)`—Empty a file.
@@ -239,7 +296,15 @@ pub fn unlinkat(dir: Fd, path: ZStr) -> Result<()> {
 pub fn mknod_character(path: ZStr, major: u32, minor: u32) -> Result<()> {
     let mode = abi::S_IFCHR | 0o666;
     // SAFETY: the kernel reads the path up to its NUL.
-    done(unsafe { call!(mknodat, abi::AT_FDCWD, path.as_ptr(), mode, device(major, minor)) })
+    done(unsafe {
+        call!(
+            mknodat,
+            abi::AT_FDCWD,
+            path.as_ptr(),
+            mode,
+            device(major, minor)
+        )
+    })
 }
 
 /// `pipe2(O_CLOEXEC)`—A pipe: its read end, its write end.
@@ -270,48 +335,13 @@ pub fn umask(mask: u32) -> u32 {
     (unsafe { call!(umask, mask) }) as u32
 }
 
-/// The entries of a directory that are numbers, as in /proc/self/fd.
-pub struct Entries {
-    directory: Fd,
-    buffer: [u8; 512],
-    at: usize,
-    end: usize,
-}
-
-impl Entries {
-    /// Those of an open directory.
-    pub fn new(directory: Fd) -> Entries {
-        Entries { directory, buffer: [0; 512], at: 0, end: 0 }
-    }
-
-    /// `getdents64(fd, buffer)`—The next number; `None` at the end.
-    ///
-    /// # Errors
-    /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
-    pub fn next_number(&mut self) -> Result<Option<u32>> {
-        loop {
-            if self.at >= self.end {
-                // SAFETY: the kernel writes within the buffer, but for its last byte.
-                let answer = unsafe { call!(getdents64, self.directory.0, self.buffer.as_mut_ptr(), self.buffer.len() - 1) };
-                self.end = value(answer)? as usize;
-                self.at = 0;
-                if self.end == 0 {
-                    return Ok(None);
-                }
-            }
-            // struct linux_dirent64: the entry's size is at byte 16, its name at byte 19.
-            let entry = self.buffer.get_mut(self.at..).unwrap_or_default();
-            self.at += match entry {
-                [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, low, high, ..] => u16::from_ne_bytes([*low, *high]).into(),
-                _ => self.end,
-            };
-            if let Some(name) = entry.get_mut(19..)
-                && let Some((number, _)) = ZStr::terminate(name).number(10, u32::MAX.into())
-            {
-                return Ok(Some(number as u32));
-            }
-        }
-    }
+/// `getdents64(fd, buffer)`—The next entries of a directory (struct linux_dirent64); gives their size, 0 at the end.
+///
+/// # Errors
+/// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
+pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
+    // SAFETY: the kernel writes within the buffer.
+    value(unsafe { call!(getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) })
 }
 
 /// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.
@@ -329,7 +359,12 @@ impl Path {
     /// An empty path. The room is not touched before it is used.
     #[inline(always)]
     pub const fn new() -> Self {
-        Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
+        Path {
+            lost: None,
+            base: 0,
+            length: 0,
+            bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX],
+        }
     }
 
     /// `getcwd()`—Makes relative paths begin with the working directory, as it is now.

@@ -49,7 +49,15 @@ pub fn exit(status: u32) -> ! {
 pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
     let mut status = 0;
     // SAFETY: the kernel writes the status.
-    match value(unsafe { persist(Sysno::wait4, pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0) })? {
+    match value(unsafe {
+        persist(
+            Sysno::wait4,
+            pid as usize,
+            &raw mut status as usize,
+            (options | abi::__WALL) as usize,
+            0,
+        )
+    })? {
         0 => Ok(None),
         _ => Ok(Some(WaitStatus(status))),
     }
@@ -132,7 +140,10 @@ pub fn ids_agree() -> bool {
 /// # Errors
 /// [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
 pub fn descriptor_limit() -> Result<u32> {
-    let mut limit = abi::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = abi::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(prlimit64, 0, abi::RLIMIT_NOFILE, 0, &raw mut limit) })?;
     Ok(u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX))

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, done, call};
+use super::call::{Result, Sysno, call, done};
 use super::process::Pid;
 
 /// A set of signals: bit N-1 for signal N.
@@ -29,7 +29,8 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
     let mut old = SignalSet::NONE;
     // SAFETY: the kernel reads one set and writes the other.
     done(unsafe {
-        call!(rt_sigprocmask,
+        call!(
+            rt_sigprocmask,
             abi::SIG_SETMASK,
             &raw const set,
             &raw mut old,
@@ -47,7 +48,15 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
 pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
     let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
     // SAFETY: the kernel reads the structure, in which no handler is a function.
-    done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
+    done(unsafe {
+        call!(
+            rt_sigaction,
+            signal,
+            action.as_ptr(),
+            0,
+            size_of::<SignalSet>()
+        )
+    })
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.

@@ -25,7 +25,10 @@ impl<'a> ZStr<'a> {
     /// The string that a `CStr` holds.
     pub const fn new(text: &'a CStr) -> Self {
         // SAFETY: a reference is never null.
-        ZStr(unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) }, PhantomData)
+        ZStr(
+            unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) },
+            PhantomData,
+        )
     }
 
     /// The string at an address.
@@ -34,7 +37,10 @@ impl<'a> ZStr<'a> {
     /// The address is the first byte of a NUL-terminated string that lives, unchanged, for `'a`.
     pub(super) const unsafe fn from_ptr(first: *const u8) -> Self {
         // SAFETY: no byte's address is null.
-        ZStr(unsafe { NonNull::new_unchecked(first.cast_mut()) }, PhantomData)
+        ZStr(
+            unsafe { NonNull::new_unchecked(first.cast_mut()) },
+            PhantomData,
+        )
     }
 
     /// The first byte, 0 at the end.
@@ -118,7 +124,11 @@ impl<'a> ZStr<'a> {
         loop {
             let digit = u64::from(rest.first().wrapping_sub(b'0'));
             if digit > 9 {
-                return if rest == self { None } else { Some((value, rest)) };
+                return if rest == self {
+                    None
+                } else {
+                    Some((value, rest))
+                };
             }
             value = value * base + digit;
             if digit >= base || value > highest {
@@ -146,7 +156,8 @@ impl<'a> ZStr<'a> {
 
 impl PartialEq<&CStr> for ZStr<'_> {
     fn eq(&self, other: &&CStr) -> bool {
-        self.strip(ZStr::new(other)).is_some_and(|rest| rest.first() == 0)
+        self.strip(ZStr::new(other))
+            .is_some_and(|rest| rest.first() == 0)
     }
 }
 
@@ -248,7 +259,12 @@ impl Vectors {
         let argv = unsafe { Words::new(argv.cast()) };
         // SAFETY: the kernel ends envp with a NULL.
         let envp = unsafe { Words::new(envp.cast()) };
-        Vectors { argv, last: argv, envp, inherited: envp }
+        Vectors {
+            argv,
+            last: argv,
+            envp,
+            inherited: envp,
+        }
     }
 
     /// Gives the slot of the argument read last to the environment, as its new first entry: what is still unread moves

@@ -20,7 +20,10 @@
 //! streams and ignore SIGPIPE: the state is the one that `execve` left.
 
 #![no_main]
-#![allow(unsafe_code, reason = "system calls, and the words that main is handed")]
+#![allow(
+    unsafe_code,
+    reason = "system calls, and the words that main is handed"
+)]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::fmt::Write;
@@ -74,7 +77,11 @@ fn result(returned: usize) -> Result<usize, i32> {
 ///
 /// `words` and `environment` are arrays of C strings that a null pointer ends.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(_: c_int, words: *const *const c_char, environment: *const *const c_char) -> c_int {
+pub unsafe extern "C" fn main(
+    _: c_int,
+    words: *const *const c_char,
+    environment: *const *const c_char,
+) -> c_int {
     // SAFETY: as the caller promises.
     let words = unsafe { strings(words) };
     // SAFETY: as the caller promises.
@@ -105,7 +112,11 @@ unsafe fn strings(array: *const *const c_char) -> Vec<&'static [u8]> {
 fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
     let mut verbs = words.iter().skip(1).copied();
     while let Some(verb) = verbs.next() {
-        let mut operand = || verbs.next().ok_or_else(|| io::Error::other("an operand is missing"));
+        let mut operand = || {
+            verbs
+                .next()
+                .ok_or_else(|| io::Error::other("an operand is missing"))
+        };
         match verb {
             b"report" => write_whole(operand()?, &report(words, environment))?,
             b"stay" => stay(),
@@ -166,8 +177,18 @@ fn lock(kind: &[u8], file: &[u8]) -> io::Result<()> {
         length: i64,
         pid: i32,
     }
-    let kind = if kind == b"read" { abi::F_RDLCK } else { abi::F_WRLCK };
-    let whole_file = Flock { kind, whence: 0, start: 0, length: 0, pid: 0 };
+    let kind = if kind == b"read" {
+        abi::F_RDLCK
+    } else {
+        abi::F_WRLCK
+    };
+    let whole_file = Flock {
+        kind,
+        whence: 0,
+        start: 0,
+        length: 0,
+        pid: 0,
+    };
     let file = CString::new(file)?;
     let descriptor = call!(OPENAT, abi::AT_FDCWD, file.as_ptr(), abi::O_RDWR, 0).map_err(error)?;
     call!(FCNTL, descriptor, abi::F_SETLK, &raw const whole_file).map_err(error)?;
@@ -195,9 +216,19 @@ fn adopt(leads: bool, command: &[&[u8]], environment: &[&[u8]]) -> io::Result<St
     }
     let mut status = 0_i32;
     call!(WAIT4, child, &raw mut status, abi::WALL, 0).map_err(error)?;
-    let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };
+    let code = if status & 0x7f == 0 {
+        status >> 8
+    } else {
+        128 + (status & 0x7f)
+    };
     let mut told = format!("status {code}\n");
-    while let Ok(zombie @ 1..) = call!(WAIT4, -1_isize, &raw mut status, abi::WALL | abi::WNOHANG, 0) {
+    while let Ok(zombie @ 1..) = call!(
+        WAIT4,
+        -1_isize,
+        &raw mut status,
+        abi::WALL | abi::WNOHANG,
+        0
+    ) {
         told.push_str(&format!("zombie {zombie}\n"));
     }
     for running in fs::read_to_string("/proc/thread-self/children")?.split_whitespace() {
@@ -207,11 +238,18 @@ fn adopt(leads: bool, command: &[&[u8]], environment: &[&[u8]]) -> io::Result<St
 }
 
 fn owned(strings: &[&[u8]]) -> io::Result<Vec<CString>> {
-    Ok(strings.iter().map(|&string| CString::new(string)).collect::<Result<_, _>>()?)
+    Ok(strings
+        .iter()
+        .map(|&string| CString::new(string))
+        .collect::<Result<_, _>>()?)
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|string| string.as_ptr())
+        .chain([ptr::null()])
+        .collect()
 }
 
 /// The state of this process, a line a fact: a key, a space, the value with all but printable ASCII escaped.
@@ -233,7 +271,10 @@ fn report(words: &[&[u8]], environment: &[&[u8]]) -> String {
     tell("ppid", &number(call!(GETPPID)));
     tell("pgid", &number(call!(GETPGID, 0)));
     tell("sid", &number(call!(GETSID, 0)));
-    tell("tty", &number(call!(OPENAT, abi::AT_FDCWD, c"/dev/tty".as_ptr(), abi::O_RDWR, 0).map(|_| 0)));
+    tell(
+        "tty",
+        &number(call!(OPENAT, abi::AT_FDCWD, c"/dev/tty".as_ptr(), abi::O_RDWR, 0).map(|_| 0)),
+    );
     let mut path = [0_u8; 4096];
     if let Ok(length @ 1..) = call!(GETCWD, path.as_mut_ptr(), path.len()) {
         tell("cwd", &path[..length - 1].escape_ascii());
@@ -303,14 +344,24 @@ struct Statx {
 fn link(path: &str) -> Option<Vec<u8>> {
     let path = CString::new(path).ok()?;
     let mut target = vec![0_u8; 4096];
-    let length = call!(READLINKAT, abi::AT_FDCWD, path.as_ptr(), target.as_mut_ptr(), target.len()).ok()?;
+    let length = call!(
+        READLINKAT,
+        abi::AT_FDCWD,
+        path.as_ptr(),
+        target.as_mut_ptr(),
+        target.len()
+    )
+    .ok()?;
     target.truncate(length);
     Some(target)
 }
 
 /// Whether two descriptors share an open file description: a flag set on one is then seen on the other.
 fn is_one_description(first: usize, second: usize) -> bool {
-    let (Ok(flags), Ok(before)) = (call!(FCNTL, first, abi::F_GETFL), call!(FCNTL, second, abi::F_GETFL)) else {
+    let (Ok(flags), Ok(before)) = (
+        call!(FCNTL, first, abi::F_GETFL),
+        call!(FCNTL, second, abi::F_GETFL),
+    ) else {
         return false;
     };
     let _ = call!(FCNTL, first, abi::F_SETFL, flags ^ abi::O_NONBLOCK);
@@ -330,7 +381,13 @@ fn signals(tell: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
     for signal in 1..=64 {
         // `struct sigaction` of the kernel: the first word is the handler, on every architecture.
         let mut action = [0_usize; 4];
-        let _ = call!(RT_SIGACTION, signal, 0, action.as_mut_ptr(), size_of::<u64>());
+        let _ = call!(
+            RT_SIGACTION,
+            signal,
+            0,
+            action.as_mut_ptr(),
+            size_of::<u64>()
+        );
         match action[0] {
             0 => {}
             1 => ignored |= 1 << (signal - 1),
@@ -361,10 +418,16 @@ fn limits(tell: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
     if let Ok(adjustment) = fs::read_to_string("/proc/self/oom_score_adj") {
         tell("oom-score-adj", &adjustment.trim());
     }
-    tell("no-new-privs", &number(call!(PRCTL, abi::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
+    tell(
+        "no-new-privs",
+        &number(call!(PRCTL, abi::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)),
+    );
     for resource in 0..16 {
         let mut limit = [0_u64; 2];
         let _ = call!(PRLIMIT64, 0, resource, 0, limit.as_mut_ptr());
-        tell("limit", &format_args!("{resource} {} {}", limit[0], limit[1]));
+        tell(
+            "limit",
+            &format_args!("{resource} {} {}", limit[0], limit[1]),
+        );
     }
 }

@@ -42,7 +42,9 @@ fn result(returned: usize) -> io::Result<usize> {
 /// Takes on the state of an ordinary caller, whatever runs the tests: every signal at its default, and no descriptors but
 /// the standard streams.
 pub fn become_ordinary() -> io::Result<()> {
-    for signal in (1..=64).filter(|&signal| signal != Signal::KILL.as_raw() && signal != Signal::STOP.as_raw()) {
+    for signal in (1..=64)
+        .filter(|&signal| signal != Signal::KILL.as_raw() && signal != Signal::STOP.as_raw())
+    {
         set_disposition(signal, SIG_DFL)?;
     }
     call!(CLOSE_RANGE, 3, u32::MAX, CLOSE_RANGE_CLOEXEC).map(drop)
@@ -62,7 +64,14 @@ fn set_disposition(signal: i32, disposition: usize) -> io::Result<()> {
 /// Blocks a signal.
 pub fn block(signal: i32) -> io::Result<()> {
     let set = 1_u64 << (signal - 1);
-    call!(RT_SIGPROCMASK, SIG_BLOCK, &raw const set, 0, size_of::<u64>()).map(drop)
+    call!(
+        RT_SIGPROCMASK,
+        SIG_BLOCK,
+        &raw const set,
+        0,
+        size_of::<u64>()
+    )
+    .map(drop)
 }
 
 /// Closes a descriptor, which need not be open.
@@ -115,7 +124,13 @@ pub fn refuse(refusal: Refusal) -> io::Result<()> {
     ];
     let program = Program(program.len() as u16, program.as_ptr());
     call!(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
-    call!(PRCTL, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program).map(drop)
+    call!(
+        PRCTL,
+        PR_SET_SECCOMP,
+        SECCOMP_MODE_FILTER,
+        &raw const program
+    )
+    .map(drop)
 }
 
 /// Leaves for a mount namespace of its own, in which a mount changes nothing outside.
@@ -128,7 +143,15 @@ pub fn leave_mounts() -> io::Result<()> {
 /// Mounts an empty directory over another; call [`leave_mounts`] first.
 pub fn hide(directory: &CStr) -> io::Result<()> {
     let kind = c"tmpfs".as_ptr();
-    call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
+    call!(
+        MOUNT,
+        kind,
+        directory.as_ptr(),
+        kind,
+        0,
+        c"mode=755".as_ptr()
+    )
+    .map(drop)
 }
 
 /// Mounts a file over another; call [`leave_mounts`] first.
@@ -151,7 +174,11 @@ pub fn become_pid_1() -> io::Result<()> {
     let _ = call!(CLOSE_RANGE, 3, u32::MAX, 0);
     let mut status = 0_i32;
     let _ = call!(WAIT4, child, &raw mut status, 0, 0);
-    let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };
+    let code = if status & 0x7f == 0 {
+        status >> 8
+    } else {
+        128 + (status & 0x7f)
+    };
     let _ = call!(EXIT_GROUP, code);
     unreachable!("exit_group does not return")
 }
@@ -168,12 +195,20 @@ pub fn execute(program: &CStr, words: &[&CStr], environment: &[&CStr]) -> io::Er
     // No allocation between fork and exec.
     let array = |strings: &[&CStr]| {
         let mut array = [ptr::null::<c_char>(); 16];
-        array.iter_mut().zip(strings).for_each(|(place, string)| *place = string.as_ptr());
+        array
+            .iter_mut()
+            .zip(strings)
+            .for_each(|(place, string)| *place = string.as_ptr());
         array[15] = ptr::null();
         array
     };
     let (words, environment) = (array(words), array(environment));
-    match call!(EXECVE, program.as_ptr(), words.as_ptr(), environment.as_ptr()) {
+    match call!(
+        EXECVE,
+        program.as_ptr(),
+        words.as_ptr(),
+        environment.as_ptr()
+    ) {
         Ok(_) => unreachable!("execve returns only after a failure"),
         Err(error) => error,
     }
