@@ -3,7 +3,9 @@
 #![no_std]
 
 pub mod options;
+pub mod passwd;
 pub mod plan;
 pub mod report;
+pub mod scan;
 pub mod steps;
 pub mod sys;

@@ -8,7 +8,8 @@ mod start;
 use bgexec::options::{Opt, Options, USAGE};
 use bgexec::plan::Plan;
 use bgexec::report::{self, Decimal};
-use bgexec::steps::Launch;
+use bgexec::steps::{Launch, stop};
+use bgexec::sys::abi::SIGPIPE;
 use bgexec::sys::zstr::Vectors;
 use bgexec::sys::{self, SignalSet};
 
@@ -33,6 +34,14 @@ fn main(vectors: Vectors) -> u32 {
         Ok(plan) => plan,
         Err(reason) => return report::misuse(&options, reason),
     };
+    if options.has(Opt::Status) {
+        return report::status(stop::status(&plan));
+    }
+    if options.has(Opt::Stop) {
+        // Interrupting the wait for somebody else's end is the user's right.
+        let _ = sys::rt_sigprocmask(mask.with(SIGPIPE));
+        return report::stop(&plan, stop::stop(&plan));
+    }
     if plan.command.get().is_none() {
         return report::usage();
     }

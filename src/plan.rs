@@ -4,8 +4,9 @@
 
 use crate::options::{Opt, Options};
 use crate::report::Reason;
+use crate::scan;
 use crate::steps::{CONDITIONS, Step};
-use crate::sys::abi::{NSIG, SIGKILL, SIGNAL_NAMES, SIGSTOP};
+use crate::sys::abi::{SIGKILL, SIGSTOP};
 use crate::sys::zstr::{Word, Words, ZStr};
 
 /// The null device's path (null(4)).
@@ -35,6 +36,12 @@ pub struct Plan<'a> {
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
+    /// COMMAND's niceness.
+    pub nice: Option<i32>,
+    /// Its I/O scheduling class (1 realtime, 2 best-effort, 3 idle) and its priority there.
+    pub io_class: Option<(u32, u32)>,
+    /// The signal that `--stop` sends.
+    pub signal: Option<u32>,
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -54,19 +61,66 @@ impl<'a> Plan<'a> {
     pub fn new(options: &'a Options) -> Result<Plan<'a>, Reason> {
         let command = options.vectors.last.next();
         let name = command.get().unwrap_or(ZStr::new(c""));
-        let umask = match options.examine(Opt::Umask) {
-            Some(text) => match text.number(8, 0o777) {
-                Some((mode, rest)) if rest.first() == 0 => Some(mode as u32),
-                _ => return Err(Reason::NOT_AN_OCTAL_MODE),
-            },
-            None => None,
-        };
+        let umask = whole(
+            options.examine(Opt::Umask),
+            |text| text.number(8, 0o777),
+            Reason::NOT_AN_OCTAL_MODE,
+        )?;
         let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor)
             .ok_or(Reason::NOT_DESCRIPTORS)?;
         let ignored =
-            numbers(options.examine(Opt::IgnoreSignal), scan_signal).ok_or(Reason::NOT_SIGNALS)?;
-        if options.has(Opt::Foreground) && options.examine(Opt::PrintPid).is_some() {
-            return Err(Reason::NOT_WITH_FOREGROUND);
+            numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?;
+        let nice = whole(
+            options.examine(Opt::Nicelevel),
+            |text| scan::integer(text, -20, 19),
+            Reason::NOT_A_LEVEL,
+        )?;
+        let io_class = whole(
+            options.examine(Opt::Iosched),
+            scan_io_class,
+            Reason::NOT_A_CLASS,
+        )?;
+        whole(
+            options.examine(Opt::OomScoreAdj),
+            |text| scan::integer(text, -1000, 1000),
+            Reason::NOT_A_LEVEL,
+        )?;
+        let signal = whole(
+            options.examine(Opt::Signal),
+            scan::signal,
+            Reason::NOT_A_SIGNAL,
+        )?;
+        if options
+            .examine(Opt::Retry)
+            .is_some_and(|schedule| !scan::is_schedule(schedule))
+        {
+            return Err(Reason::NOT_A_SCHEDULE);
+        }
+        if let Some(user) = options.examine(Opt::User)
+            && user.find(b':').first() == 0
+            && !options.has(Opt::Group)
+            && whole(
+                Some(user),
+                |text| text.number(10, u64::MAX >> 8),
+                Reason::NEEDS_A_GROUP,
+            )
+            .is_ok()
+        {
+            return Err(Reason::NEEDS_A_GROUP);
+        }
+        if options.has(Opt::Foreground) {
+            for opt in [Opt::PrintPid, Opt::SessionLeader, Opt::Ctty] {
+                if options.examine(opt).is_some() {
+                    return Err(Reason::NOT_WITH_FOREGROUND);
+                }
+            }
+        }
+        for opt in [Opt::Stop, Opt::Status] {
+            if options.examine(opt).is_some()
+                && (!options.has(Opt::Pidfile) || command.get().is_some())
+            {
+                return Err(Reason::NEEDS_A_PIDFILE);
+            }
         }
         if let Some(name) = options.value(Opt::Argv0) {
             command.set(name);
@@ -75,15 +129,28 @@ impl<'a> Plan<'a> {
             options,
             name,
             command,
-            umask,
+            umask: umask.map(|umask| umask as u32),
             ignored,
             kept,
+            nice,
+            io_class,
+            signal,
         })
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
     pub fn foreground(&self) -> bool {
         self.options.has(Opt::Foreground)
+    }
+
+    /// Whether COMMAND leads its session, as it must to have a controlling terminal.
+    pub fn leads_session(&self) -> bool {
+        self.options.has(Opt::SessionLeader) || self.options.has(Opt::Ctty)
+    }
+
+    /// The pidfile's path; empty if there is none.
+    pub fn pidfile(&self) -> Word {
+        self.options.value(Opt::Pidfile).unwrap_or(ZStr::new(c""))
     }
 
     /// What standard stream `number` of COMMAND is to be.
@@ -106,11 +173,8 @@ impl<'a> Plan<'a> {
 
     /// The working directory that COMMAND gets, unless the inherited one is to stay.
     pub fn directory(&self) -> Option<Word> {
-        let default = if self.foreground() {
-            None
-        } else {
-            Some(ZStr::new(c"/"))
-        };
+        let stays = self.foreground() && !self.options.has(Opt::Chroot);
+        let default = if stays { None } else { Some(ZStr::new(c"/")) };
         self.options.value(Opt::Chdir).or(default)
     }
 
@@ -121,7 +185,9 @@ impl<'a> Plan<'a> {
 
     /// Whether COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.
     pub fn needs_here(&self) -> bool {
-        self.name.first() != b'/' && !self.foreground() && !self.options.has(Opt::Chdir)
+        let stays =
+            self.foreground() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
+        self.name.first() != b'/' && !stays
     }
 
     /// Whether a descriptor is to be kept.
@@ -141,9 +207,13 @@ impl<'a> Plan<'a> {
         if self.foreground() && step >= Step::Pipe && step <= Step::Unshare {
             return false; // they make another process
         }
+        if step == Step::Group && self.leads_session() {
+            return false; // a session's leader leads a process group already
+        }
         match CONDITIONS.get(step as usize) {
             Some(Condition::If(opt)) => self.options.has(*opt),
             Some(Condition::Unless(opt)) => !self.options.has(*opt),
+            Some(Condition::IfAny(opts)) => opts.iter().any(|opt| self.options.has(*opt)),
             _ => step != Step::Chdir || self.directory().is_some(),
         }
     }
@@ -164,6 +234,7 @@ impl<'a> Plan<'a> {
         }
         match CONDITIONS.get(step as usize) {
             Some(Condition::If(opt)) => self.options.value(*opt),
+            Some(Condition::IfAny(opts)) => opts.iter().find_map(|opt| self.options.value(*opt)),
             _ => None,
         }
     }
@@ -178,40 +249,45 @@ pub enum Condition {
     If(Opt),
     /// If it was not.
     Unless(Opt),
+    /// If any of these was given, of which the first that was has the value that the step is about.
+    IfAny(&'static [Opt]),
 }
 
 /// Reads a number or name at the start of a text; gives it and what follows.
-type Scan = fn(Word) -> Option<(u64, Word)>;
+type Scan = fn(Word) -> Option<(u32, Word)>;
 
 /// A descriptor's number.
-fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
-    text.number(10, i32::MAX as u64)
+fn scan_descriptor(text: Word) -> Option<(u32, Word)> {
+    scan::number(text, i32::MAX as u32)
 }
 
-/// A signal that can be ignored, by its number or by its name with or without SIG.
-fn scan_signal(text: Word) -> Option<(u64, Word)> {
-    let found = text
-        .number(10, NSIG.into())
-        .or_else(|| scan_signal_name(text));
-    found.filter(|(signal, _)| !matches!(*signal as u32, 0 | SIGKILL | SIGSTOP))
+/// A signal that can be ignored.
+fn scan_ignored(text: Word) -> Option<(u32, Word)> {
+    scan::signal(text).filter(|(signal, _)| !matches!(*signal, SIGKILL | SIGSTOP))
 }
 
-fn scan_signal_name(text: Word) -> Option<(u64, Word)> {
-    let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
-    let mut names = ZStr::new(SIGNAL_NAMES);
-    let mut number = 0;
-    while names.first() != 0 {
-        number += 1;
-        let mut rest = text;
-        while names.first() == rest.first() {
-            (names, rest) = (names.rest(), rest.rest());
-        }
-        if names.first() == b'\n' && rest.ends(b',') {
-            return Some((number, rest));
-        }
-        names = names.find(b'\n').rest();
+/// What `scan` finds in the whole of a text.
+fn whole<T>(
+    text: Option<Word>,
+    scan: impl Fn(Word) -> Option<(T, Word)>,
+    refusal: Reason,
+) -> Result<Option<T>, Reason> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    match scan(text) {
+        Some((value, rest)) if rest.first() == 0 => Ok(Some(value)),
+        _ => Err(refusal),
     }
-    None
+}
+
+/// An I/O scheduling class, with a priority in it or the usual one, as `ioprio_set` has them.
+fn scan_io_class(text: Word) -> Option<((u32, u32), Word)> {
+    let (index, rest) = scan::name(text, ZStr::new(c"realtime\nbest-effort\nidle\n"))?;
+    match rest.first() {
+        b':' => scan::number(rest.rest(), 7).map(|(priority, rest)| ((index + 1, priority), rest)),
+        _ => Some(((index + 1, if index == 2 { 0 } else { 4 }), rest)),
+    }
 }
 
 /// Reads a list with commas between its items; no list at all is an empty one.

@@ -6,6 +6,8 @@ use core::ffi::CStr;
 use core::num::NonZeroU32;
 
 use crate::options::{Opt, Options, USAGE};
+use crate::plan::Plan;
+use crate::steps::stop::State;
 use crate::steps::{Launch, Step, TEXTS};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, WaitStatus, abi};
@@ -95,6 +97,26 @@ reasons! {
     NOT_A_VARIABLE "not K=V"
     /// Not a variable's name.
     NOT_A_NAME "not a name"
+    /// Not a schedule.
+    NOT_A_SCHEDULE "not a schedule"
+    /// Not a signal.
+    NOT_A_SIGNAL "not a signal"
+    /// Not a limit.
+    NOT_A_LIMIT "not a limit"
+    /// Not a niceness or an adjustment.
+    NOT_A_LEVEL "out of range"
+    /// Not an I/O scheduling class.
+    NOT_A_CLASS "not a class"
+    /// A numeric user without a group.
+    NEEDS_A_GROUP "needs a group"
+    /// `--stop` or `--status` without a pidfile, or with a COMMAND.
+    NEEDS_A_PIDFILE "needs -p and no COMMAND"
+    /// No such user or group.
+    NOT_FOUND "not found"
+    /// Nothing to stop.
+    NOT_RUNNING "not running"
+    /// Still alive after the schedule; the operand is its pid.
+    STILL_RUNNING "still running as pid "
     /// Contradicts `--foreground`.
     NOT_WITH_FOREGROUND "not with -F"
 }
@@ -162,6 +184,11 @@ impl Reason {
     /// Whether it is this one, whatever the operand.
     pub fn is(self, reason: Reason) -> bool {
         self.code() == reason.code()
+    }
+
+    /// Whether it is this error number of the kernel.
+    pub fn is_errno(self, number: u32) -> bool {
+        self.bits() == number
     }
 
     fn code(self) -> u32 {
@@ -347,6 +374,56 @@ pub fn step(launch: &Launch) {
     let mut line = Line::new(launch.message, ZStr::new(c""));
     line.push_step(launch);
     line.push_byte(b'\n');
+}
+
+/// Says why nothing was stopped, or how it went; gives the exit status: 0, 1, 2 or 125.
+pub fn stop(plan: &Plan, result: Result<(), Reason>) -> u32 {
+    let Err(reason) = result else {
+        return 0;
+    };
+    let mut status = 125;
+    if reason.is(Reason::STILL_RUNNING) {
+        status = 2;
+    }
+    if reason == Reason::NOT_RUNNING {
+        if plan.options.has(Opt::Oknodo) {
+            return 0;
+        }
+        if plan.options.has(Opt::Quiet) {
+            return 1;
+        }
+        status = 1;
+    }
+    let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to stop"));
+    line.push_word(Some(plan.pidfile()));
+    line.end(reason);
+    status
+}
+
+/// Writes what a pidfile says to standard output; gives the exit status that the Linux Standard Base has for it.
+pub fn status(state: State) -> u32 {
+    let (status, text) = match state {
+        State::Running(0) => (0, ZStr::new(c"running\n")),
+        State::Running(pid) => {
+            let mut line = Line {
+                to: Fd::STDOUT,
+                length: 0,
+                bytes: [0; 512],
+            };
+            line.push(ZStr::new(c"running (pid "));
+            line.push_decimal(pid);
+            line.push_byte(b')');
+            line.push_byte(b'\n');
+            return 0;
+        }
+        State::Dead => (1, ZStr::new(c"dead (stale pidfile)\n")),
+        State::NotRunning => (3, ZStr::new(c"not running\n")),
+        State::Unknown => (4, ZStr::new(c"unknown\n")),
+    };
+    match print(text.as_bytes()) {
+        0 => status,
+        failed => failed,
+    }
 }
 
 /// Says how bgexec is used, because COMMAND is missing; gives the exit status.

@@ -19,6 +19,7 @@ macro_rules! table {
 fn witness() -> BTreeMap<&'static str, usize> {
     table! {
         chdir CHDIR
+        chroot CHROOT
         clock_gettime CLOCK_GETTIME
         clone CLONE
         close CLOSE
@@ -35,19 +36,31 @@ fn witness() -> BTreeMap<&'static str, usize> {
         getegid GETEGID
         geteuid GETEUID
         getgid GETGID
+        getgroups GETGROUPS
         getpid GETPID
         getuid GETUID
+        ioctl IOCTL
+        ioprio_set IOPRIO_SET
         kill KILL
         mknodat MKNODAT
+        mmap MMAP
         newfstatat NEWFSTATAT
         openat OPENAT
+        pidfd_open PIDFD_OPEN
+        pidfd_send_signal PIDFD_SEND_SIGNAL
         pipe2 PIPE2
+        ppoll PPOLL
+        prctl PRCTL
         prlimit64 PRLIMIT64
         read READ
         rt_sigaction RT_SIGACTION
         rt_sigprocmask RT_SIGPROCMASK
+        setgid SETGID
+        setgroups SETGROUPS
         setpgid SETPGID
+        setpriority SETPRIORITY
         setsid SETSID
+        setuid SETUID
         umask UMASK
         unlinkat UNLINKAT
         unshare UNSHARE
@@ -56,17 +69,20 @@ fn witness() -> BTreeMap<&'static str, usize> {
     }
 }
 
-/// What follows a text wherever it occurs in the sources, up to the end of a name.
-fn names_after(text: &str) -> Vec<String> {
+/// The system calls that the sources name: `call!(NAME, …)` and `Sysno::NAME`.
+fn names() -> Vec<String> {
     let mut names = vec![];
     for source in program() {
         let code = source.bare_code();
-        for (_, rest) in code
-            .match_indices(text)
-            .map(|(at, found)| code.split_at(at + found.len()))
+        for (before, after) in ["call!(", "Sysno::"]
+            .iter()
+            .flat_map(|text| splits(&code, text))
         {
-            if rest.starts_with(|letter: char| letter.is_alphabetic()) {
-                names.extend(words(rest).next().map(str::to_owned));
+            let is_whole_word =
+                !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+            let name = words(after).next().unwrap_or_default();
+            if is_whole_word && after.starts_with(name) && name.starts_with(char::is_lowercase) {
+                names.push(name.to_owned());
             }
         }
     }
@@ -75,11 +91,17 @@ fn names_after(text: &str) -> Vec<String> {
     names
 }
 
+/// What is before and after a text wherever it occurs in the code.
+fn splits<'c>(code: &'c str, text: &str) -> Vec<(&'c str, &'c str)> {
+    code.match_indices(text)
+        .map(|(at, found)| (&code[..at], &code[at + found.len()..]))
+        .collect()
+}
+
 #[test]
 fn both_crates_agree_on_every_system_call() {
     let witness = witness();
-    let mut names = names_after("call!(");
-    names.extend(names_after("Sysno::"));
+    let names = names();
     assert!(
         names.len() > 20,
         "the sources name their system calls in another way: {names:?}"

@@ -6,6 +6,8 @@ use core::cell::Cell;
 
 use super::table::{OPTS, Opt, find};
 use crate::report::Reason;
+use crate::scan;
+use crate::sys::abi::RLIM_NLIMITS;
 use crate::sys::zstr::{Vectors, Word, Words, ZStr};
 
 /// An option as it was typed.
@@ -23,6 +25,8 @@ pub struct Options {
     pub vectors: Vectors,
     /// The option that is looked at; after a refusal, the one that was refused.
     examined: Cell<Given>,
+    /// The limits of `--rlimit`, by resource.
+    pub limits: [Option<[u64; 2]>; RLIM_NLIMITS],
     given: [Option<Given>; OPTS.len()],
 }
 
@@ -36,6 +40,7 @@ impl Options {
         Options {
             vectors,
             examined: Cell::new(examined),
+            limits: [None; RLIM_NLIMITS],
             given: [None; OPTS.len()],
         }
     }
@@ -106,9 +111,18 @@ impl Options {
         } else if long && rest.first() != 0 {
             return Err(Reason::TAKES_NO_VALUE);
         }
-        if matches!(opt, Opt::Env | Opt::Unset) {
-            self.edit(opt == Opt::Env)?;
-        } else if let Some(place) = self.given.get_mut(opt as usize) {
+        match opt {
+            Opt::Env | Opt::Unset => self.edit(opt == Opt::Env)?,
+            Opt::Rlimit => {
+                let (resource, limit) =
+                    scan::limit(self.examined.get().value).ok_or(Reason::NOT_A_LIMIT)?;
+                if let Some(place) = self.limits.get_mut(resource as usize) {
+                    *place = Some(limit);
+                }
+            }
+            _ => {}
+        }
+        if let Some(place) = self.given.get_mut(opt as usize) {
             *place = Some(self.examined.get());
         }
         Ok(rest)

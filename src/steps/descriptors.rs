@@ -29,7 +29,7 @@ impl Launch<'_> {
     }
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
-    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it.
+    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive `execve`.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;
@@ -44,7 +44,8 @@ impl Launch<'_> {
                 if self.used >> number & 1 != 0 || all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
                     continue;
                 }
-                if sys::dup3(fd, to, O_CLOEXEC).is_ok() {
+                let flags = if lock { 0 } else { O_CLOEXEC };
+                if sys::dup3(fd, to, flags).is_ok() {
                     break; // and not beyond RLIMIT_NOFILE
                 }
             }

@@ -20,12 +20,13 @@ impl<'a> Launch<'a> {
         let [read, write] = self.status;
         self.daemon = 0;
         self.step = Step::Daemon;
+        let leads = self.plan.leads_session();
         // One process less where the launcher leads no process group, as under a boot script.
-        let alone = sys::setsid().is_ok();
+        let alone = !leads && sys::setsid().is_ok();
         let child = self.child(if alone { daemon } else { leader }, 0);
         self.release(write);
         let verdict = match child {
-            Ok(child) if alone => {
+            Ok(child) if alone || leads => {
                 self.daemon = child;
                 self.listen(Reason::ENDED)
             }
@@ -132,11 +133,15 @@ fn reap(child: Pid) -> Reason {
     }
 }
 
-/// The leader: makes a session and in it the daemon, as the launcher's own child, so that the launcher can reap it.
+/// The leader: makes a session and in it the daemon, as the launcher's own child, so that the launcher can reap it; unless
+/// it is to be the daemon itself.
 extern "C" fn leader(launch: &mut Launch) -> ! {
     if let Err(errno) = sys::setsid() {
         launch.step = Step::Session;
         launch.fail(errno.into());
+    }
+    if launch.plan.leads_session() {
+        daemon(launch);
     }
     match launch.child(daemon, CLONE_PARENT) {
         Ok(pid) => launch.daemon = pid,

@@ -53,7 +53,7 @@ impl Launch<'_> {
             return self.attempt(self.plan.name, trial);
         };
         let searched = self.plan.is_searched();
-        let environment = self.plan.options.vectors.envp;
+        let environment = self.vectors.envp;
         let mut directories = match environment
             .find_variable(ZStr::new(c"PATH"))
             .and_then(Words::get)
@@ -104,7 +104,7 @@ impl Launch<'_> {
                 .err()
                 .unwrap_or(Errno::new(EEXIST));
         }
-        let vectors = self.plan.options.vectors;
+        let vectors = self.vectors;
         let errno = sys::execve(path, self.plan.command, vectors.envp);
         if errno.is(ENOEXEC)
             && self.record(Some(errno.into())).is_ok()

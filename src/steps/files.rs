@@ -2,13 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Launch, Step};
+use super::Launch;
 use crate::report::{Decimal, Reason};
 use crate::sys::abi::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK,
     O_PATH, O_RDWR, S_IFREG,
 };
-use crate::sys::zstr::ZStr;
+use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Stat};
 
 impl Launch<'_> {
@@ -38,31 +38,9 @@ impl Launch<'_> {
         Ok(())
     }
 
-    /// Opens or creates a file that is to be locked, and refuses one that others could have prepared. What is written
-    /// goes to its end, which after emptying is its start.
+    /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
     fn open_lock(&self) -> Result<Fd, Reason> {
-        let flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
-        loop {
-            let fd = sys::openat(Fd::CWD, self.word(), flags, 0o644)?;
-            let mut stat = Stat::new();
-            sys::fstat(fd, &mut stat)?;
-            if stat.kind() != S_IFREG {
-                return Err(Reason::NOT_A_REGULAR_FILE);
-            }
-            if stat.links() > 1 {
-                return Err(Reason::HAS_MORE_LINKS);
-            }
-            if stat.owner() != 0 && stat.owner() != sys::geteuid() {
-                return Err(Reason::OWNED_BY_ANOTHER);
-            }
-            if stat.permissions() & 0o022 != 0 {
-                return Err(Reason::WRITABLE_BY_OTHERS);
-            }
-            if stat.links() == 1 {
-                return Ok(fd);
-            }
-            sys::close(fd); // removed meanwhile: there may be a new one
-        }
+        open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)
     }
 
     /// Writes the daemon's pid into the pidfile.
@@ -79,18 +57,46 @@ impl Launch<'_> {
         sys::is_same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) == Ok(true)
     }
 
-    /// Removes the pidfile after a failure, unless somebody else has it by now; if the directory does not allow that, it
-    /// is emptied.
-    pub(super) fn remove_pidfile(&mut self) {
-        let failed = self.step;
-        self.step = Step::OpenPidfile;
-        if self.pidfile.is_some()
-            && sys::lock(self.pidfile).is_ok()
-            && self.is_current(self.pidfile)
-            && sys::unlinkat(self.directory, self.word()).is_err()
-        {
-            let _ = sys::truncate(self.pidfile); // nothing is left to try
+    /// Removes the pidfile after a failure.
+    pub(super) fn remove_pidfile(&self) {
+        if self.pidfile.is_some() {
+            remove(self.pidfile, self.directory, self.plan.pidfile());
         }
-        self.step = failed;
+    }
+}
+
+/// Opens a pidfile or lockfile, and refuses one that others could have prepared.
+pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
+    loop {
+        let fd = sys::openat(Fd::CWD, path, flags | O_NOFOLLOW | O_NONBLOCK, 0o644)?;
+        let mut stat = Stat::new();
+        sys::fstat(fd, &mut stat)?;
+        if stat.kind() != S_IFREG {
+            return Err(Reason::NOT_A_REGULAR_FILE);
+        }
+        if stat.links() > 1 {
+            return Err(Reason::HAS_MORE_LINKS);
+        }
+        if stat.owner() != 0 && stat.owner() != sys::geteuid() {
+            return Err(Reason::OWNED_BY_ANOTHER);
+        }
+        if stat.permissions() & 0o022 != 0 {
+            return Err(Reason::WRITABLE_BY_OTHERS);
+        }
+        if stat.links() == 1 {
+            return Ok(fd);
+        }
+        sys::close(fd); // removed meanwhile: there may be a new one
+    }
+}
+
+/// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, the
+/// file is emptied.
+pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
+    if sys::lock(pidfile).is_ok()
+        && sys::is_same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW) == Ok(true)
+        && sys::unlinkat(directory, path).is_err()
+    {
+        let _ = sys::truncate(pidfile); // nothing is left to try
     }
 }

@@ -18,13 +18,10 @@ impl Launch<'_> {
             if !errno.is(EAGAIN) {
                 return Err(errno.into());
             }
-            // A query for a read lock tells of writers alone: only a writer is a daemon.
-            if let Some(pid) = sys::lock_holder(fd, F_RDLCK)? {
-                return Err(if pid > 0 {
-                    Reason::RUNNING.with(pid as u32)
-                } else {
-                    Reason::RUNNING_ELSEWHERE
-                });
+            match lock_holder(fd)? {
+                Holder::Daemon(pid) => return Err(Reason::RUNNING.with(pid)),
+                Holder::Elsewhere => return Err(Reason::RUNNING_ELSEWHERE),
+                _ => {}
             }
             if let Some(pid) = sys::lock_holder(fd, F_WRLCK)? {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
@@ -33,46 +30,83 @@ impl Launch<'_> {
         if !self.is_current(fd) {
             return Err(Reason::PATH_CHANGED);
         }
-        match if pidfile { recorded_daemon(fd)? } else { None } {
-            Some(pid) => Err(Reason::RUNNING.with(pid)),
-            None => Ok(()),
+        if pidfile && let Holder::Daemon(pid) = recorded_daemon(fd)? {
+            return Err(Reason::RUNNING.with(pid));
         }
+        Ok(())
     }
+}
+
+/// For whom a pidfile stands.
+pub enum Holder {
+    /// A daemon with this pid.
+    Daemon(u32),
+    /// One whose pid cannot be told here: of another pid namespace, or with a lock of another kind.
+    Elsewhere,
+    /// Nobody.
+    Nobody,
+    /// Perhaps the pid in it, but there is no /proc to prove that.
+    Unproven,
+}
+
+/// Whom a pidfile stands for: who holds its lock, or else the daemon whose pid is in it.
+pub fn holder(pidfile: Fd) -> Result<Holder, Reason> {
+    match lock_holder(pidfile)? {
+        Holder::Nobody => recorded_daemon(pidfile),
+        holder => Ok(holder),
+    }
+}
+
+/// Who holds a lock for writing. A reader is no daemon: a query for a read lock does not tell of one.
+fn lock_holder(fd: Fd) -> Result<Holder, Reason> {
+    Ok(match sys::lock_holder(fd, F_RDLCK)? {
+        None => Holder::Nobody,
+        Some(pid) if pid > 1 => Holder::Daemon(pid as u32),
+        Some(_) => Holder::Elsewhere,
+    })
 }
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it (digits and a newline,
 /// from 2 up) is of a process that lives and started when the file was written. Without /proc there is none.
-fn recorded_daemon(pidfile: Fd) -> Result<Option<u32>, Reason> {
+fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
     let mut content = [0; 16];
-    sys::read(pidfile, &mut content)?;
+    sys::pread(pidfile, &mut content)?;
     let digits = ZStr::terminate(&mut content);
     let Some((pid, rest)) = digits.number(10, i32::MAX as u64) else {
-        return Ok(None);
+        return Ok(Holder::Nobody);
     };
     if pid < 2 || rest != c"\n" {
-        return Ok(None);
+        return Ok(Holder::Nobody);
     }
     let mut path = Path::new();
     path.push(ZStr::new(c"/proc/"), 0);
     path.push(digits, b'\n');
     path.push(ZStr::new(c"/stat"), 0);
     let Ok(file) = sys::openat(Fd::CWD, path.as_zstr()?, O_RDONLY, 0) else {
-        return Ok(None);
+        let proc = sys::fstatat(Fd::CWD, ZStr::new(c"/proc/self"), &mut Stat::new(), 0);
+        return Ok(if proc.is_ok() {
+            Holder::Nobody
+        } else {
+            Holder::Unproven
+        });
     };
     let mut stat = [0; 512];
     let read = sys::read(file, &mut stat);
     sys::close(file);
     read?;
     let Some(ticks) = start_time(ZStr::terminate(&mut stat)) else {
-        return Ok(None);
+        return Ok(Holder::Nobody);
     };
     let mut file = Stat::new();
     sys::fstat(pidfile, &mut file)?;
     let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
     let age = file.written() - (boot + ticks as i64 * 10_000_000);
-    Ok((-100_000_000..=2_000_000_000)
-        .contains(&age)
-        .then_some(pid as u32))
+    let proven = (-100_000_000..2_000_000_001).contains(&age);
+    Ok(if proven {
+        Holder::Daemon(pid as u32)
+    } else {
+        Holder::Nobody
+    })
 }
 
 /// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.

@@ -16,16 +16,22 @@ mod descriptors;
 mod detach;
 mod exec;
 mod files;
+mod identity;
+mod limits;
 mod lock;
 mod signals;
 mod stdio;
+pub mod stop;
 
 use crate::options::Opt;
-use crate::plan::Condition::{self, Always, If, Unless};
+use crate::plan::Condition::{self, Always, If, IfAny, Unless};
 use crate::plan::Plan;
 use crate::report::{self, Reason, text};
-use crate::sys::zstr::{Word, ZStr};
+use crate::sys::zstr::{Vectors, Word, ZStr};
 use crate::sys::{self, Fd, Path, Pid, SignalSet};
+
+/// The options that ask for other ids.
+const IDENTITY: &[Opt] = &[Opt::Groups, Opt::Group, Opt::User];
 
 /// Declares the steps in their order and, from the same lines, what each does and when.
 macro_rules! steps {
@@ -53,6 +59,12 @@ steps! {
     Fill "fill descriptors" Always;
     /// Launcher: all descriptors of `--keep-fd` are open.
     Keep "keep" If(Opt::KeepFd);
+    /// Launcher: the ids of the user are known, and if it was named its variables are set.
+    FindUser "find user" If(Opt::User);
+    /// Launcher: the id of the group is known.
+    FindGroup "find group" If(Opt::Group);
+    /// Launcher: the ids of the supplementary groups are known.
+    FindGroups "find groups of" IfAny(IDENTITY);
     /// Launcher: standard input is open, under a number of its own.
     Stdin "open" Always;
     /// Launcher: so is standard output.
@@ -75,6 +87,8 @@ steps! {
     Unshare "unshare descriptors" Unless(Opt::NoClose);
     /// Daemon: descriptors 0 to 2 are COMMAND's streams.
     Redirect "redirect streams" Always;
+    /// Daemon: standard input is its controlling terminal.
+    Terminal "take terminal" If(Opt::Ctty);
     /// Daemon: every other descriptor but the kept ones and its own is closed.
     Close "close descriptors" Unless(Opt::NoClose);
     /// Daemon: holds the lock of the lockfile, which still is what its path names.
@@ -87,10 +101,28 @@ steps! {
     Record "write" If(Opt::Pidfile);
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
     Signals "reset signals" Always;
+    /// Daemon: has its niceness.
+    Nice "set niceness" If(Opt::Nicelevel);
+    /// Daemon: has its I/O scheduling class.
+    Ioprio "set I/O class" If(Opt::Iosched);
+    /// Daemon: has its out-of-memory score adjustment.
+    OomScore "set OOM score adjustment" If(Opt::OomScoreAdj);
+    /// Daemon: is in its root directory.
+    Chroot "change root to" If(Opt::Chroot);
     /// Daemon: is in its working directory.
     Chdir "change directory to" Always;
     /// Daemon: has its file mode creation mask.
     Umask "set umask" Always;
+    /// Daemon: has its limits.
+    Limits "set limits, the last of which is" If(Opt::Rlimit);
+    /// Daemon: has its supplementary groups, and no others.
+    Groups "set groups of" IfAny(IDENTITY);
+    /// Daemon: has its group id.
+    Gid "set group of" IfAny(&[Opt::Group, Opt::User]);
+    /// Daemon: has its user id, and no privilege that it does not bring.
+    Uid "set user" If(Opt::User);
+    /// Daemon: gains no privilege any more.
+    NoNewPrivs "set no_new_privs" If(Opt::NoNewPrivs);
     /// Daemon: has become COMMAND.
     Execute "execute" Always;
 }
@@ -123,6 +155,9 @@ pub struct Launch<'a> {
     status: [Fd; 2],
     /// Whether the daemon still shares the launcher's descriptor table.
     shared: bool,
+    /// The arguments and the environment.
+    vectors: Vectors,
+    identity: identity::Identity,
 }
 
 impl<'a> Launch<'a> {
@@ -144,6 +179,8 @@ impl<'a> Launch<'a> {
             directory: Fd::CWD,
             status: [Fd::NONE; 2],
             shared: plan.includes(Step::Unshare),
+            vectors: plan.options.vectors,
+            identity: identity::Identity::new(),
         }
     }
 
@@ -192,6 +229,9 @@ impl<'a> Launch<'a> {
                     Step::Trust => self.trust()?,
                     Step::Fill => self.fill()?,
                     Step::Keep => self.keep()?,
+                    Step::FindUser => self.find_user()?,
+                    Step::FindGroup => self.find_primary_group()?,
+                    Step::FindGroups => self.find_groups()?,
                     Step::Stdin => self.open_stream(0)?,
                     Step::Stdout => self.open_stream(1)?,
                     Step::Stderr => self.open_stream(2)?,
@@ -207,6 +247,16 @@ impl<'a> Launch<'a> {
                     Step::Truncate => self.truncate()?,
                     Step::Record => self.record_pid()?,
                     Step::Signals => self.reset_signals()?,
+                    Step::Nice => sys::setpriority(self.plan.nice.unwrap_or(0))?,
+                    Step::Ioprio => self.set_io_class()?,
+                    Step::OomScore => self.adjust_oom_score()?,
+                    Step::Chroot => self.chroot()?,
+                    Step::Limits => self.set_limits()?,
+                    Step::Groups => self.set_groups()?,
+                    Step::Gid => self.set_gid()?,
+                    Step::Uid => self.set_uid()?,
+                    Step::NoNewPrivs => sys::set_no_new_privs()?,
+                    Step::Terminal => sys::set_controlling_terminal(Fd::STDIN)?,
                     Step::Chdir => sys::chdir(self.word())?,
                     Step::Umask => self.set_umask(),
                     Step::Execute => return Err(self.execute(path)),
@@ -243,6 +293,12 @@ impl<'a> Launch<'a> {
             return Err(Reason::IS_PID_1);
         }
         Ok(())
+    }
+
+    /// Changes the root directory. The working directory goes with it, so that a relative one is meant in the new root.
+    fn chroot(&self) -> Result<(), Reason> {
+        sys::chroot(self.word())?;
+        Ok(sys::chdir(ZStr::new(c"/"))?)
     }
 
     /// Sets the file mode creation mask that was asked for, or else 0, or in the foreground the inherited one.

@@ -11,12 +11,17 @@ pub use linux_raw_sys::errno::{
     ENXIO, EPERM, EPIPE, EROFS, ESRCH, ETXTBSY,
 };
 pub use linux_raw_sys::general::{
-    __WALL, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME,
-    CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, F_DUPFD_CLOEXEC, F_GETFD, F_GETLK, F_RDLCK,
-    F_SETFL, F_SETLK, F_UNLCK, F_WRLCK, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOCTTY,
-    O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, RLIMIT_NOFILE, S_IFCHR, S_IFMT,
-    S_IFREG, SIG_SETMASK, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, WNOHANG, flock, rlimit64, stat,
+    __WALL, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
+    CLOCK_REALTIME, CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, F_DUPFD_CLOEXEC, F_GETFD,
+    F_GETLK, F_RDLCK, F_SETFL, F_SETLK, F_UNLCK, F_WRLCK, MAP_ANONYMOUS, MAP_PRIVATE, O_APPEND,
+    O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR,
+    O_WRONLY, POLLIN, PRIO_PROCESS, PROT_READ, PROT_WRITE, RLIMIT_NOFILE, S_IFCHR, S_IFMT, S_IFREG,
+    SIG_SETMASK, SIGCHLD, SIGKILL, SIGPIPE, SIGSTOP, SIGTERM, WNOHANG, flock, pollfd, rlimit64,
+    stat,
 };
+
+pub use linux_raw_sys::ioctl::TIOCSCTTY;
+pub use linux_raw_sys::prctl::PR_SET_NO_NEW_PRIVS;
 
 /// `close_range`: the caller gets a descriptor table of its own first (include/uapi/linux/close_range.h).
 pub const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
@@ -33,3 +38,22 @@ pub const SIGNAL_NAMES: &CStr = c"HUP\nINT\nQUIT\nILL\nTRAP\nABRT\nBUS\nFPE\nKIL
 /// The signals' names without SIG, a line each, from signal 1 on (signal(7)).
 #[cfg(any(target_arch = "mips", target_arch = "mips64"))]
 pub const SIGNAL_NAMES: &CStr = c"HUP\nINT\nQUIT\nILL\nTRAP\nABRT\nEMT\nFPE\nKILL\nBUS\nSEGV\nSYS\nPIPE\nALRM\nTERM\nUSR1\nUSR2\nCHLD\nPWR\nWINCH\nURG\nIO\nSTOP\nTSTP\nCONT\nTTIN\nTTOU\nVTALRM\nPROF\nXCPU\nXFSZ\n";
+
+/// The limits' names without RLIMIT_, a line each, from resource 0 on (getrlimit(2)).
+#[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]
+pub const RLIMIT_NAMES: &CStr = c"CPU\nFSIZE\nDATA\nSTACK\nCORE\nRSS\nNPROC\nNOFILE\nMEMLOCK\nAS\nLOCKS\nSIGPENDING\nMSGQUEUE\nNICE\nRTPRIO\nRTTIME\n";
+/// The limits' names without RLIMIT_, a line each, from resource 0 on (getrlimit(2)).
+#[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+pub const RLIMIT_NAMES: &CStr = c"CPU\nFSIZE\nDATA\nSTACK\nCORE\nNOFILE\nAS\nRSS\nNPROC\nMEMLOCK\nLOCKS\nSIGPENDING\nMSGQUEUE\nNICE\nRTPRIO\nRTTIME\n";
+
+/// No limit, as `prlimit64` has it on every architecture (include/uapi/linux/resource.h).
+pub const RLIM_INFINITY: u64 = u64::MAX;
+
+/// How many limits there are (include/uapi/asm-generic/resource.h).
+pub const RLIM_NLIMITS: usize = 16;
+
+/// `ioprio_set`: of one process (include/uapi/linux/ioprio.h).
+pub const IOPRIO_WHO_PROCESS: u32 = 1;
+
+/// The most supplementary groups (include/uapi/linux/limits.h).
+pub const NGROUPS_MAX: usize = 65536;

@@ -249,6 +249,15 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     })
 }
 
+/// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
+///
+/// # Errors
+/// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html)
+pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
+    // SAFETY: the kernel writes within the buffer.
+    value(unsafe { call!(pread64, fd.0, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0) })
+}
+
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
 ///
 /// # Errors
@@ -325,6 +334,15 @@ pub fn pipe() -> Result<[Fd; 2]> {
 pub fn chdir(path: ZStr) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL.
     done(unsafe { call!(chdir, path.as_ptr()) })
+}
+
+/// `chroot(path)`—Change the root directory; the working directory stays where it is.
+///
+/// # Errors
+/// EPERM: not privileged; [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html)
+pub fn chroot(path: ZStr) -> Result<()> {
+    // SAFETY: the kernel reads the path up to its NUL.
+    done(unsafe { call!(chroot, path.as_ptr()) })
 }
 
 /// `umask(mask)`—Set the file mode creation mask; gives the old one.

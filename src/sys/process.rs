@@ -4,6 +4,7 @@
 
 use super::abi;
 use super::call::{Errno, Result, Sysno, call, done, persist, value};
+use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
 
 /// A process id; negative where a call takes a process group.
@@ -97,6 +98,15 @@ pub fn setpgid() -> Result<()> {
     done(unsafe { call!(setpgid, 0, 0) })
 }
 
+/// `getpgid(pid)`—The process group of a process.
+///
+/// # Errors
+/// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
+pub fn getpgid(pid: Pid) -> Result<Pid> {
+    // SAFETY: takes no pointer.
+    value(unsafe { call!(getpgid, pid) }).map(|group| group as Pid)
+}
+
 /// `unshare(flags)`—Stop sharing something with other processes.
 ///
 /// # Errors
@@ -133,6 +143,194 @@ pub fn ids_agree() -> bool {
     // SAFETY: takes no pointer.
     let egid = unsafe { call!(getegid) };
     uid as u32 == geteuid() && gid == egid
+}
+
+/// `setgroups(groups)`—Set the supplementary groups.
+///
+/// # Errors
+/// EPERM: not privileged; [setgroups(2)](https://man7.org/linux/man-pages/man2/setgroups.2.html)
+pub fn setgroups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the kernel reads within the slice.
+    done(unsafe { call!(setgroups, groups.len(), groups.as_ptr()) })
+}
+
+/// `getgroups(room)`—The supplementary groups; gives how many there are.
+///
+/// # Errors
+/// EINVAL: there is not room enough; [getgroups(2)](https://man7.org/linux/man-pages/man2/getgroups.2.html)
+pub fn getgroups(room: &mut [u32]) -> Result<u32> {
+    // SAFETY: the kernel writes within the slice.
+    value(unsafe { call!(getgroups, room.len(), room.as_mut_ptr()) })
+}
+
+/// `setgid(id)`—Set the group ids: of a privileged process real, effective and saved one.
+///
+/// # Errors
+/// EPERM: not privileged; [setgid(2)](https://man7.org/linux/man-pages/man2/setgid.2.html)
+pub fn setgid(id: u32) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { call!(setgid, id) })
+}
+
+/// `setuid(id)`—Set the user ids: of a privileged process real, effective and saved one, and drop its capabilities.
+///
+/// # Errors
+/// EPERM: not privileged; [setuid(2)](https://man7.org/linux/man-pages/man2/setuid.2.html)
+pub fn setuid(id: u32) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { call!(setuid, id) })
+}
+
+/// `getegid()`—The effective group id.
+///
+/// [getegid(2)](https://man7.org/linux/man-pages/man2/getegid.2.html)
+pub fn getegid() -> u32 {
+    // SAFETY: takes no pointer.
+    (unsafe { call!(getegid) }) as u32
+}
+
+/// `prctl(PR_SET_NO_NEW_PRIVS)`—Let no `execve` from here on grant anything.
+///
+/// # Errors
+/// EINVAL before Linux 3.5;
+/// [PR_SET_NO_NEW_PRIVS(2const)](https://man7.org/linux/man-pages/man2/PR_SET_NO_NEW_PRIVS.2const.html)
+pub fn set_no_new_privs() -> Result<()> {
+    // SAFETY: with this option no argument is a pointer.
+    done(unsafe { call!(prctl, abi::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+}
+
+/// `setpriority(PRIO_PROCESS, 0, nice)`—Set the niceness, -20 to 19.
+///
+/// # Errors
+/// EACCES, EPERM: not privileged; [setpriority(2)](https://man7.org/linux/man-pages/man2/setpriority.2.html)
+pub fn setpriority(nice: i32) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { call!(setpriority, abi::PRIO_PROCESS, 0, nice) })
+}
+
+/// `ioprio_set(IOPRIO_WHO_PROCESS, 0, class << 13 | priority)`—Set the I/O scheduling class (1 realtime, 2 best-effort, 3
+/// idle) and the priority in it, 0 to 7.
+///
+/// # Errors
+/// EPERM: not privileged; [ioprio_set(2)](https://man7.org/linux/man-pages/man2/ioprio_set.2.html)
+pub fn ioprio_set(class: u32, priority: u32) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe {
+        call!(
+            ioprio_set,
+            abi::IOPRIO_WHO_PROCESS,
+            0,
+            class << 13 | priority
+        )
+    })
+}
+
+/// `prlimit64(0, resource, limit)`—Set a resource's soft and hard limit.
+///
+/// # Errors
+/// EPERM: not privileged; [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
+pub fn setrlimit(resource: u32, [soft, hard]: [u64; 2]) -> Result<()> {
+    let limit = abi::rlimit64 {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
+    // SAFETY: the kernel reads the structure.
+    done(unsafe { call!(prlimit64, 0, resource, &raw const limit, 0) })
+}
+
+/// `ioctl(fd, TIOCSCTTY, 1)`—Make a terminal the controlling one of the caller's session, which it leads. A privileged
+/// caller takes it from another session.
+///
+/// # Errors
+/// ENOTTY: not a terminal; EPERM: the session has one, or another has this one;
+/// [TIOCSCTTY(2const)](https://man7.org/linux/man-pages/man2/TIOCSCTTY.2const.html)
+pub fn set_controlling_terminal(fd: Fd) -> Result<()> {
+    // SAFETY: with this command the argument is no pointer.
+    done(unsafe { call!(ioctl, fd.0, abi::TIOCSCTTY, 1) })
+}
+
+/// `mmap(size)`—New memory, all zero, of which nothing is in use before it is touched.
+///
+/// # Errors
+/// ENOMEM: not so much; [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html)
+pub fn mmap(size: usize) -> Result<&'static mut [u8]> {
+    let protection = abi::PROT_READ | abi::PROT_WRITE;
+    let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses where nothing is yet.
+    let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
+    value(answer)?;
+    // SAFETY: this memory is new, and nobody unmaps it.
+    Ok(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
+}
+
+/// The same for numbers.
+///
+/// # Errors
+/// As [`mmap`].
+pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
+    let bytes = mmap(count * size_of::<u32>())?;
+    // SAFETY: a page is aligned for every type, and a number may have any bits.
+    Ok(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), count) })
+}
+
+/// `pidfd_open(pid)`—A descriptor of a process, which can be read once it has ended.
+///
+/// # Errors
+/// ESRCH: no such process; ENOSYS before Linux 5.3;
+/// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
+pub fn pidfd_open(pid: Pid) -> Result<Fd> {
+    // SAFETY: takes no pointer.
+    value(unsafe { call!(pidfd_open, pid, 0) }).map(Fd)
+}
+
+/// `pidfd_send_signal(process, signal)`—Send a signal to the process that a descriptor is of.
+///
+/// # Errors
+/// ESRCH: it has ended; EPERM: not privileged;
+/// [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html)
+pub fn pidfd_send_signal(process: Fd, signal: u32) -> Result<()> {
+    // SAFETY: no information goes with the signal.
+    done(unsafe { call!(pidfd_send_signal, process.0, signal, 0, 0) })
+}
+
+/// `ppoll(descriptors, timeout)`—Wait until one of them can be read, or the time (in milliseconds) is over; gives how many
+/// can. A negative descriptor is none.
+///
+/// # Errors
+/// EINTR: a signal came; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
+pub fn ppoll(descriptors: &mut [PollFd], timeout: u64) -> Result<u32> {
+    let time = [(timeout / 1000) as i64, (timeout % 1000 * 1_000_000) as i64];
+    // SAFETY: the kernel reads the time and writes within the slice.
+    value(unsafe {
+        call!(
+            ppoll,
+            descriptors.as_mut_ptr(),
+            descriptors.len(),
+            time.as_ptr(),
+            0,
+            0
+        )
+    })
+}
+
+/// A descriptor to wait for.
+#[repr(transparent)]
+pub struct PollFd(abi::pollfd);
+
+impl PollFd {
+    /// One that is to become readable.
+    pub fn new(fd: Fd) -> PollFd {
+        PollFd(abi::pollfd {
+            fd: fd.0 as i32,
+            events: abi::POLLIN as i16,
+            revents: 0,
+        })
+    }
+
+    /// Whether there is something to read, or the other end is closed.
+    pub fn is_ready(&self) -> bool {
+        self.0.revents != 0
+    }
 }
 
 /// `getrlimit(RLIMIT_NOFILE)`—The number of descriptors that a process may have, by its soft limit.

@@ -16,6 +16,11 @@ impl SignalSet {
     pub const NONE: SignalSet = SignalSet(0);
     /// Every signal.
     pub const ALL: SignalSet = SignalSet(!0);
+
+    /// The set together with a signal.
+    pub fn with(self, signal: u32) -> SignalSet {
+        SignalSet(self.0 | 1 << (signal - 1))
+    }
 }
 
 /// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.

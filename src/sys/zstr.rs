@@ -267,6 +267,32 @@ impl Vectors {
         }
     }
 
+    /// Sets a variable in place of the inherited one, unless it was added before.
+    pub fn set_default(&mut self, entry: Word) {
+        if self
+            .envp
+            .find_variable(entry)
+            .is_none_or(|place| place >= self.inherited)
+        {
+            self.remove(entry);
+            self.append(entry);
+        }
+    }
+
+    /// Adds an entry at the end of the environment. It takes room from the auxiliary vector, which nobody reads any more and
+    /// which has more than 30 slots on every kernel: enough for the few variables that bgexec sets of its own.
+    fn append(&mut self, entry: Word) {
+        let mut end = self.envp;
+        while end.get().is_some() {
+            end = end.next();
+        }
+        // SAFETY: the auxiliary vector follows the environment's NULL.
+        let next = Words(unsafe { end.0.add(1) });
+        next.cut();
+        // SAFETY: the array ends one slot later now.
+        unsafe { end.0.as_ref() }.set(Some(entry));
+    }
+
     /// Gives the slot of the argument read last to the environment, as its new first entry: what is still unread moves
     /// down by one, and so does the NULL between the two. So an entry is added without memory for a new array.
     pub fn export(&mut self, entry: Word) {

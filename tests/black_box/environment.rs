@@ -118,6 +118,26 @@ fn many_variables_are_set() {
 }
 
 #[test]
+fn as_large_as_the_kernel_allows_is_passed_on() {
+    let sandbox = Sandbox::new();
+    let mut launch = sandbox.bgexec(&["-E", "A=1", "--unset", "V3"]).env_clear();
+    for number in 0..15 {
+        launch = launch.env(&format!("V{number}"), "x".repeat(120_000));
+    }
+    launch.probe(["stay"]).run().assert_started();
+    let environment = sandbox.report().environment;
+    assert_eq!(environment.len(), 15);
+    assert!(environment.contains(&"A=1".into()));
+    assert_eq!(
+        environment
+            .iter()
+            .filter(|entry| entry.len() > 120_000)
+            .count(),
+        14
+    );
+}
+
+#[test]
 fn what_is_no_variable_is_refused() {
     for word in ["A", "", "=1", "="] {
         let output = Sandbox::new().bgexec(&["-E", word, "true"]).run();

@@ -97,6 +97,20 @@ fn is_removed_after_a_failure() {
 }
 
 #[test]
+fn that_was_stale_is_removed_after_a_failure_too() {
+    let sandbox = Sandbox::new();
+    sandbox.write("x.pid", "99999999\n");
+    let output = sandbox
+        .bgexec(&["-p", "x.pid", "/nonexistent/command"])
+        .run();
+    output.assert_unable(
+        127,
+        "execute /nonexistent/command: No such file or directory",
+    );
+    assert!(!sandbox.exists("x.pid"));
+}
+
+#[test]
 fn that_cannot_be_written_to_is_a_refusal() {
     let sandbox = Sandbox::new();
     let output = sandbox.bgexec(&["-p", "nodir/x.pid"]).probe(["stay"]).run();
@@ -203,6 +217,31 @@ mod of_a_running_daemon {
             .run()
             .assert_started();
         assert_ne!(sandbox.pid("x.pid"), first.pid);
+    }
+
+    /// Then the launch begins again, with a new file.
+    #[test]
+    fn may_be_removed_at_any_moment_of_a_launch() {
+        let sandbox = Sandbox::new();
+        let pidfile = sandbox.path("x.pid");
+        for _ in 0..30 {
+            let output = std::thread::scope(|scope| {
+                let launch = scope.spawn(|| {
+                    sandbox
+                        .bgexec(&["--print-pid", "-p", "x.pid"])
+                        .probe(["stay"])
+                        .run()
+                });
+                while !launch.is_finished() {
+                    let _ = fs::remove_file(&pidfile);
+                }
+                launch.join().expect("it does not panic")
+            });
+            assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""));
+            let pid = output.stdout.trim_end().parse().expect("a pid");
+            assert!(is_alive(pid));
+            kill(pid);
+        }
     }
 
     #[test]

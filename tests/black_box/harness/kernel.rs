@@ -13,6 +13,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 const CLONE_NEWNS: usize = 0x0002_0000;
 const CLONE_NEWPID: usize = 0x2000_0000;
 const CLOSE_RANGE_CLOEXEC: usize = 1 << 2;
+const F_SETFD: usize = 2;
 const MS_BIND: usize = 1 << 12;
 const MS_PRIVATE_AND_BELOW: usize = 1 << 18 | 1 << 14;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
@@ -79,9 +80,14 @@ pub fn close(number: i32) {
     let _ = call!(CLOSE, number);
 }
 
-/// Makes a descriptor appear under another number, open in what is executed next.
+/// Makes a descriptor appear under a number, open in what is executed next.
 pub fn duplicate(number: i32, onto: i32) -> io::Result<()> {
-    call!(DUP3, number, onto, 0).map(drop)
+    let duplicated = if number == onto {
+        call!(FCNTL, number, F_SETFD, 0)
+    } else {
+        call!(DUP3, number, onto, 0)
+    };
+    duplicated.map(drop)
 }
 
 /// Makes the terminal on standard input the controlling one.

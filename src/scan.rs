@@ -1,0 +1,151 @@
+//! From words to values: numbers, signals, limits, times. Each scanner reads the start of a text and gives what it found
+//! together with what follows, or `None` if the text does not begin so.
+
+#![forbid(unsafe_code)]
+
+use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES};
+use crate::sys::zstr::{Word, ZStr};
+
+/// A number of at most `highest`.
+pub fn number(text: Word, highest: u32) -> Option<(u32, Word)> {
+    let (number, rest) = text.number(10, highest.into())?;
+    Some((number as u32, rest))
+}
+
+/// A number between `lowest` and `highest`, of which the lower may be negative.
+pub fn integer(text: Word, lowest: i32, highest: i32) -> Option<(i32, Word)> {
+    let negative = text.first() == b'-';
+    let bound = if negative {
+        lowest.unsigned_abs()
+    } else {
+        highest.unsigned_abs()
+    };
+    let (number, rest) = number(if negative { text.rest() } else { text }, bound)?;
+    let number = if negative {
+        -(number as i32)
+    } else {
+        number as i32
+    };
+    (number >= lowest).then_some((number, rest))
+}
+
+/// Seconds, which may have a fraction, in milliseconds; at most 1,000,000 hours.
+pub fn seconds(text: Word) -> Option<(u64, Word)> {
+    let (seconds, mut rest) = text.number(10, 3_600_000_000)?;
+    let mut milliseconds = seconds * 1000;
+    if rest.first() == b'.' {
+        let mut unit = 100;
+        rest = rest.rest();
+        while rest.first().is_ascii_digit() {
+            milliseconds += unit * u64::from(rest.first() - b'0');
+            unit /= 10;
+            rest = rest.rest();
+        }
+    }
+    Some((milliseconds, rest))
+}
+
+/// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
+/// counts) to RTMAX (64), with `+N` or `-N` behind.
+pub fn signal(text: Word) -> Option<(u32, Word)> {
+    if let Some((signal, rest)) = number(text, NSIG) {
+        return (signal != 0).then_some((signal, rest));
+    }
+    let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
+    for (name, bound) in [(c"RTMIN", 34), (c"RTMAX", 64)] {
+        if let Some(rest) = text.strip(ZStr::new(name)) {
+            let (offset, rest) = match rest.first() {
+                b'+' => integer(rest.rest(), 0, 30)?,
+                b'-' => integer(rest, -30, 0)?,
+                _ => (0, rest),
+            };
+            let signal = bound + offset;
+            return (34..65).contains(&signal).then_some((signal as u32, rest));
+        }
+    }
+    let (index, rest) = name(text, ZStr::new(SIGNAL_NAMES))?;
+    Some((index + 1, rest))
+}
+
+/// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.
+pub fn name(text: Word, mut names: Word) -> Option<(u32, Word)> {
+    let mut index = 0;
+    while names.first() != 0 {
+        let mut rest = text;
+        while names.first() == rest.first() {
+            (names, rest) = (names.rest(), rest.rest());
+        }
+        if names.first() == b'\n' && !rest.first().is_ascii_alphanumeric() {
+            return Some((index, rest));
+        }
+        names = names.find(b'\n').rest();
+        index += 1;
+    }
+    None
+}
+
+/// A limit, `NAME=SOFT[:HARD]`: its resource and both values.
+pub fn limit(text: Word) -> Option<(u32, [u64; 2])> {
+    let (resource, rest) = name(text, ZStr::new(RLIMIT_NAMES))?;
+    let (soft, rest) = amount(rest.strip(ZStr::new(c"="))?)?;
+    let (hard, rest) = match rest.first() {
+        b':' => amount(rest.rest())?,
+        _ => (soft, rest),
+    };
+    (rest.first() == 0 && soft <= hard).then_some((resource, [soft, hard]))
+}
+
+fn amount(text: Word) -> Option<(u64, Word)> {
+    match text.strip(ZStr::new(c"unlimited")) {
+        Some(rest) => Some((RLIM_INFINITY, rest)),
+        None => text.number(10, 1 << 59),
+    }
+}
+
+/// One item of a schedule, as start-stop-daemon(8) writes it.
+pub enum Item {
+    /// `TERM`, `-TERM`, `-15`: send this signal.
+    Signal(u32),
+    /// `30`: wait so long for the daemon's end, in milliseconds.
+    Wait(u64),
+    /// `forever`: what follows is repeated.
+    Forever,
+}
+
+/// The first item of a schedule, and what follows it: a `/` or the end.
+pub fn item(text: Word) -> Option<(Item, Word)> {
+    let (item, rest) = if let Some(rest) = text.strip(ZStr::new(c"forever")) {
+        (Item::Forever, rest)
+    } else if let Some((wait, rest)) = seconds(text) {
+        (Item::Wait(wait), rest)
+    } else {
+        let (signal, rest) = signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?;
+        (Item::Signal(signal), rest)
+    };
+    rest.ends(b'/').then_some((item, rest))
+}
+
+/// Whether a text is a schedule: one number of seconds, or at least two items of which those that are repeated take time.
+pub fn is_schedule(text: Word) -> bool {
+    let mut rest = text;
+    let mut count = 0;
+    let mut repeated = None;
+    loop {
+        let Some((item, behind)) = item(rest) else {
+            return false;
+        };
+        count += 1;
+        match item {
+            Item::Forever => repeated = Some(0),
+            Item::Wait(wait) => {
+                repeated = repeated.map(|time: u64| time.saturating_add(wait));
+                count += u32::from(behind == text.find(0)); // a number alone
+            }
+            Item::Signal(_) => {}
+        }
+        if behind.first() == 0 {
+            return count > 1 && repeated != Some(0);
+        }
+        rest = behind.rest();
+    }
+}

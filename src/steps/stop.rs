@@ -1,0 +1,191 @@
+//! Stopping what holds a pidfile, and saying whether anything does.
+
+#![forbid(unsafe_code)]
+
+use super::files;
+use super::lock::{Holder, holder};
+use crate::options::Opt;
+use crate::plan::Plan;
+use crate::report::Reason;
+use crate::scan::{self, Item};
+use crate::sys::abi::{CLOCK_MONOTONIC, EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
+use crate::sys::zstr::{Word, ZStr};
+use crate::sys::{self, Fd, Pid, PollFd};
+
+/// How long a poll lasts, in milliseconds, where the kernel has no descriptors of processes.
+const POLL: u64 = 20;
+
+/// A daemon that is to be stopped.
+struct Target<'a> {
+    plan: &'a Plan<'a>,
+    pidfile: Fd,
+    pid: Pid,
+    /// The process itself, which no other can take the place of; none where the kernel has no such descriptors.
+    process: Fd,
+}
+
+/// What a pidfile says.
+pub enum State {
+    /// A daemon runs, with this pid; 0 if it has none here.
+    Running(u32),
+    /// There is a pidfile, and nobody whom it stands for.
+    Dead,
+    /// There is no pidfile.
+    NotRunning,
+    /// There is no telling.
+    Unknown,
+}
+
+/// What the pidfile of `-p` says.
+pub fn status(plan: &Plan) -> State {
+    let pidfile = match files::open_pidfile(plan.pidfile(), O_RDONLY) {
+        Ok(pidfile) => pidfile,
+        Err(reason) if reason.is_errno(ENOENT) => return State::NotRunning,
+        Err(_) => return State::Unknown,
+    };
+    match holder(pidfile) {
+        Ok(Holder::Daemon(pid)) => State::Running(pid),
+        Ok(Holder::Elsewhere) => State::Running(0),
+        Ok(Holder::Nobody) => State::Dead,
+        Ok(Holder::Unproven) | Err(_) => State::Unknown,
+    }
+}
+
+/// Stops what holds the pidfile of `-p`; with `--signal` alone only sends that.
+///
+/// # Errors
+/// Why it still runs, or why there was nothing to stop.
+pub fn stop(plan: &Plan) -> Result<(), Reason> {
+    let mut target = Target {
+        plan,
+        pidfile: Fd::NONE,
+        pid: 0,
+        process: Fd::NONE,
+    };
+    target.find()?;
+    let signal = plan.signal.unwrap_or(SIGTERM);
+    let schedule = match plan.options.value(Opt::Retry) {
+        None if plan.signal.is_some() => return target.send(signal),
+        None => ZStr::new(c"TERM/30/KILL/5"),
+        Some(schedule) => schedule,
+    };
+    let dead = match scan::seconds(schedule) {
+        Some((wait, rest)) if rest.first() == 0 => {
+            target.try_for(signal, wait)? || target.try_for(SIGKILL, wait)?
+        }
+        _ => target.follow(schedule)?,
+    };
+    if !dead {
+        return Err(Reason::STILL_RUNNING.with(target.pid as u32));
+    }
+    files::remove(target.pidfile, Fd::CWD, plan.pidfile());
+    Ok(())
+}
+
+impl Target<'_> {
+    /// Finds who holds the pidfile: takes a descriptor of the process, then asks again, so that it is of the holder.
+    fn find(&mut self) -> Result<(), Reason> {
+        if !sys::ids_agree() {
+            return Err(Reason::IDS_DIFFER);
+        }
+        loop {
+            let path = self.plan.pidfile();
+            let opened =
+                files::open_pidfile(path, O_RDWR).or_else(|reason| match reason.is_errno(EACCES) {
+                    true => files::open_pidfile(path, O_RDONLY),
+                    false => Err(reason),
+                });
+            self.pidfile = match opened {
+                Err(reason) if reason.is_errno(ENOENT) => return Err(Reason::NOT_RUNNING),
+                opened => opened?,
+            };
+            let pid = match holder(self.pidfile)? {
+                Holder::Daemon(pid) => pid,
+                Holder::Elsewhere => return Err(Reason::RUNNING_ELSEWHERE),
+                Holder::Nobody | Holder::Unproven => return Err(Reason::NOT_RUNNING),
+            };
+            self.pid = pid as Pid;
+            self.process = sys::pidfd_open(self.pid).unwrap_or(Fd::NONE);
+            if self.is_alive() {
+                return Ok(());
+            }
+            sys::close(self.process);
+            sys::close(self.pidfile);
+        }
+    }
+
+    /// Whether the pidfile still stands for the process.
+    fn is_alive(&self) -> bool {
+        matches!(holder(self.pidfile), Ok(Holder::Daemon(pid)) if pid == self.pid as u32)
+    }
+
+    /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
+    fn send(&self, signal: u32) -> Result<(), Reason> {
+        let group =
+            self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
+        let sent = if group {
+            sys::kill(-self.pid, signal)
+        } else {
+            sys::pidfd_send_signal(self.process, signal).or_else(|errno| match errno.is(ESRCH) {
+                true => Err(errno),
+                false => sys::kill(self.pid, signal),
+            })
+        };
+        match sent {
+            Err(errno) if !errno.is(ESRCH) => Err(errno.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a signal and waits so many milliseconds for the end; gives whether it came.
+    fn try_for(&self, signal: u32, wait: u64) -> Result<bool, Reason> {
+        self.send(signal)?;
+        self.wait(wait)
+    }
+
+    fn wait(&self, wait: u64) -> Result<bool, Reason> {
+        let end = sys::clock_gettime(CLOCK_MONOTONIC)? + wait as i64 * 1_000_000;
+        loop {
+            let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
+            let mut process = [PollFd::new(self.process)];
+            let pause = left.div_ceil(1_000_000);
+            let ready = if self.process.is_some() {
+                sys::ppoll(&mut process, pause).is_ok() && process[0].is_ready()
+            } else {
+                !self.is_alive() || {
+                    let _ = sys::ppoll(&mut process, pause.min(POLL));
+                    false
+                }
+            };
+            if ready {
+                return Ok(true);
+            }
+            if left == 0 {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Follows a schedule to its end, or to the daemon's; gives whether it is dead.
+    fn follow(&self, schedule: Word) -> Result<bool, Reason> {
+        let mut rest = schedule;
+        let mut again = None;
+        while let Some((item, behind)) = scan::item(rest) {
+            match item {
+                Item::Signal(signal) => self.send(signal)?,
+                Item::Wait(wait) => {
+                    if self.wait(wait)? {
+                        return Ok(true);
+                    }
+                }
+                Item::Forever => again = Some(behind.rest()),
+            }
+            rest = match (behind.first(), again) {
+                (0, Some(start)) => start,
+                (0, None) => break,
+                _ => behind.rest(),
+            };
+        }
+        Ok(false)
+    }
+}
