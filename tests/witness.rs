@@ -37,6 +37,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         geteuid GETEUID
         getgid GETGID
         getgroups GETGROUPS
+        getpgid GETPGID
         getpid GETPID
         getuid GETUID
         ioctl IOCTL
@@ -51,6 +52,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         pipe2 PIPE2
         ppoll PPOLL
         prctl PRCTL
+        pread64 PREAD64
         prlimit64 PRLIMIT64
         read READ
         rt_sigaction RT_SIGACTION
