@@ -30,7 +30,7 @@ fn main(vectors: Vectors) -> u32 {
     if options.has(Opt::Version) {
         return report::print(VERSION.as_bytes());
     }
-    let plan = match Plan::new(&options) {
+    let plan = match Plan::new(&options, sys::getpid() == 1) {
         Ok(plan) => plan,
         Err(reason) => return report::misuse(&options, reason),
     };
@@ -49,9 +49,22 @@ fn main(vectors: Vectors) -> u32 {
     if let Err(reason) = launch.run() {
         return report::failure(&launch, reason);
     }
+    if let Err(reason) = launch.wait_until_ready() {
+        launch.abort();
+        return report::failure(&launch, reason);
+    }
     if options.has(Opt::PrintPid) {
-        report::print(Decimal::new(launch.daemon as u32).line())
-    } else {
-        0
+        let status = report::print(Decimal::new(launch.daemon as u32).line());
+        if status != 0 {
+            launch.abort();
+            return status;
+        }
+    }
+    if !plan.stays() {
+        return 0;
+    }
+    match launch.stay() {
+        Ok(status) => status,
+        Err(reason) => report::failure(&launch, reason),
     }
 }

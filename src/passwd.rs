@@ -29,21 +29,12 @@ pub struct Line<'a> {
 impl<'a> Line<'a> {
     /// The start of a line.
     pub fn new(name: ZStr<'a>) -> Line<'a> {
-        Line {
-            name,
-            expected: Some(name),
-            field: 0,
-            is_own: false,
-            has_member: false,
-            ids: [Some(None); 2],
-        }
+        Line { name, expected: Some(name), field: 0, is_own: false, has_member: false, ids: [Some(None); 2] }
     }
 
     /// Reads the next byte, or a newline in place of one that the last line lacks. Gives whether the line is complete.
     pub fn feed(&mut self, byte: u8) -> bool {
-        let found = self
-            .expected
-            .is_some_and(|rest| rest.ends(b':') || rest.first() == b',');
+        let found = self.expected.is_some_and(|rest| rest.ends(b':') || rest.first() == b',');
         match byte {
             b'\n' | b':' => {
                 self.is_own |= found && self.field == 0;
@@ -55,12 +46,7 @@ impl<'a> Line<'a> {
                 self.has_member |= found;
                 self.expected = Some(self.name);
             }
-            _ => {
-                self.expected = self
-                    .expected
-                    .filter(|rest| !found && rest.first() == byte)
-                    .map(ZStr::rest)
-            }
+            _ => self.expected = self.expected.filter(|rest| !found && rest.first() == byte).map(ZStr::rest),
         }
         let separator = byte == b':' || byte == b'\n';
         if let Some(id) = self.ids.get_mut((self.field as usize).wrapping_sub(2))
@@ -68,9 +54,7 @@ impl<'a> Line<'a> {
         {
             let digit = u32::from(byte.wrapping_sub(b'0'));
             let value = id.and_then(|id| id.unwrap_or(0).checked_mul(10)?.checked_add(digit));
-            *id = value
-                .filter(|value| digit < 10 && *value != u32::MAX)
-                .map(Some);
+            *id = value.filter(|value| digit < 10 && *value != u32::MAX).map(Some);
         }
         byte == b'\n'
     }

@@ -4,13 +4,17 @@
 
 use crate::options::{Opt, Options};
 use crate::report::Reason;
-use crate::scan;
+use crate::scan::{self, Notify};
 use crate::steps::{CONDITIONS, Step};
 use crate::sys::abi::{SIGKILL, SIGSTOP};
 use crate::sys::zstr::{Word, Words, ZStr};
 
 /// The null device's path (null(4)).
 pub const NULL_DEVICE: Word = ZStr::new(c"/dev/null");
+
+/// The options that make no sense where bgexec itself becomes COMMAND.
+const FOREGROUND_CONFLICTS: &[Opt] =
+    &[Opt::PrintPid, Opt::SessionLeader, Opt::Ctty, Opt::Wait, Opt::Init, Opt::Notify, Opt::AliveAfter, Opt::Restart];
 
 /// What one of COMMAND's standard streams is to be.
 pub enum Stream {
@@ -42,6 +46,18 @@ pub struct Plan<'a> {
     pub io_class: Option<(u32, u32)>,
     /// The signal that `--stop` sends.
     pub signal: Option<u32>,
+    /// How COMMAND tells that it is ready.
+    pub notify: Option<Notify>,
+    /// How long that may take, in milliseconds; 0 for as long as it will.
+    pub notify_timeout: u64,
+    /// How long COMMAND must live, in milliseconds.
+    pub alive_after: Option<u64>,
+    /// How long the supervisor waits before it starts COMMAND again, in milliseconds.
+    pub restart_delay: u64,
+    /// How often it does.
+    pub restart_count: Option<u32>,
+    /// Whether bgexec is the first process of its pid namespace.
+    pid_1: bool,
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -54,71 +70,56 @@ pub struct Numbers {
 }
 
 impl<'a> Plan<'a> {
-    /// Makes a plan of a command line.
+    /// Makes a plan of a command line. `pid_1`: bgexec is the first process of its pid namespace.
     ///
     /// # Errors
     /// A value that is none of its kind, or options that contradict each other; [`Options::examined`] is which.
-    pub fn new(options: &'a Options) -> Result<Plan<'a>, Reason> {
+    pub fn new(options: &'a Options, pid_1: bool) -> Result<Plan<'a>, Reason> {
         let command = options.vectors.last.next();
         let name = command.get().unwrap_or(ZStr::new(c""));
-        let umask = whole(
-            options.examine(Opt::Umask),
-            |text| text.number(8, 0o777),
-            Reason::NOT_AN_OCTAL_MODE,
-        )?;
-        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor)
-            .ok_or(Reason::NOT_DESCRIPTORS)?;
-        let ignored =
-            numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?;
-        let nice = whole(
-            options.examine(Opt::Nicelevel),
-            |text| scan::integer(text, -20, 19),
-            Reason::NOT_A_LEVEL,
-        )?;
-        let io_class = whole(
-            options.examine(Opt::Iosched),
-            scan_io_class,
-            Reason::NOT_A_CLASS,
-        )?;
-        whole(
-            options.examine(Opt::OomScoreAdj),
-            |text| scan::integer(text, -1000, 1000),
-            Reason::NOT_A_LEVEL,
-        )?;
-        let signal = whole(
-            options.examine(Opt::Signal),
-            scan::signal,
-            Reason::NOT_A_SIGNAL,
-        )?;
-        if options
-            .examine(Opt::Retry)
-            .is_some_and(|schedule| !scan::is_schedule(schedule))
-        {
+        let umask = whole(options.examine(Opt::Umask), |text| text.number(8, 0o777), Reason::NOT_AN_OCTAL_MODE)?;
+        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?;
+        let ignored = numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?;
+        let nice = whole(options.examine(Opt::Nicelevel), |text| scan::integer(text, -20, 19), Reason::NOT_A_LEVEL)?;
+        let io_class = whole(options.examine(Opt::Iosched), scan_io_class, Reason::NOT_A_CLASS)?;
+        whole(options.examine(Opt::OomScoreAdj), |text| scan::integer(text, -1000, 1000), Reason::NOT_A_LEVEL)?;
+        let signal = whole(options.examine(Opt::Signal), scan::signal, Reason::NOT_A_SIGNAL)?;
+        let notify = whole(options.examine(Opt::Notify), scan::notify, Reason::NOT_A_NOTIFICATION)?;
+        let notify_timeout = whole(options.examine(Opt::NotifyTimeout), scan::seconds, Reason::NOT_A_TIME)?;
+        let alive_after =
+            whole(options.examine(Opt::AliveAfter), |text| scan::number(text, u32::MAX), Reason::NOT_A_TIME)?;
+        let restart_delay = whole(options.examine(Opt::RestartDelay), scan::seconds, Reason::NOT_A_TIME)?;
+        let restart_count =
+            whole(options.examine(Opt::RestartCount), |text| scan::number(text, u32::MAX), Reason::NOT_A_COUNT)?;
+        for opt in [Opt::Notify, Opt::AliveAfter] {
+            if options.examine(opt).is_some() && options.has(Opt::Restart) {
+                return Err(Reason::NOT_WITH_RESTART);
+            }
+        }
+        for opt in [Opt::ChildPidfile, Opt::Sighup, Opt::RestartCount, Opt::RestartDelay] {
+            if options.examine(opt).is_some() && !options.has(Opt::Restart) {
+                return Err(Reason::NEEDS_RESTART);
+            }
+        }
+        if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {
             return Err(Reason::NOT_A_SCHEDULE);
         }
         if let Some(user) = options.examine(Opt::User)
             && user.find(b':').first() == 0
             && !options.has(Opt::Group)
-            && whole(
-                Some(user),
-                |text| text.number(10, u64::MAX >> 8),
-                Reason::NEEDS_A_GROUP,
-            )
-            .is_ok()
+            && whole(Some(user), |text| text.number(10, u64::MAX >> 8), Reason::NEEDS_A_GROUP).is_ok()
         {
             return Err(Reason::NEEDS_A_GROUP);
         }
         if options.has(Opt::Foreground) {
-            for opt in [Opt::PrintPid, Opt::SessionLeader, Opt::Ctty] {
-                if options.examine(opt).is_some() {
+            for opt in FOREGROUND_CONFLICTS {
+                if options.examine(*opt).is_some() {
                     return Err(Reason::NOT_WITH_FOREGROUND);
                 }
             }
         }
         for opt in [Opt::Stop, Opt::Status] {
-            if options.examine(opt).is_some()
-                && (!options.has(Opt::Pidfile) || command.get().is_some())
-            {
+            if options.examine(opt).is_some() && (!options.has(Opt::Pidfile) || command.get().is_some()) {
                 return Err(Reason::NEEDS_A_PIDFILE);
             }
         }
@@ -135,12 +136,63 @@ impl<'a> Plan<'a> {
             nice,
             io_class,
             signal,
+            notify,
+            notify_timeout: notify_timeout.unwrap_or(60_000),
+            alive_after: alive_after.map(u64::from),
+            restart_delay: restart_delay.unwrap_or(1000),
+            restart_count,
+            pid_1,
         })
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
     pub fn foreground(&self) -> bool {
         self.options.has(Opt::Foreground)
+    }
+
+    /// Whether bgexec is the first process of its pid namespace.
+    pub fn is_pid_1(&self) -> bool {
+        self.pid_1
+    }
+
+    /// Whether bgexec does what pid 1 has to do: stays, and reaps every orphan.
+    pub fn is_init(&self) -> bool {
+        !self.foreground() && (self.pid_1 || self.options.has(Opt::Init))
+    }
+
+    /// Whether bgexec stays as long as COMMAND lives.
+    pub fn stays(&self) -> bool {
+        self.is_init() || self.options.has(Opt::Wait)
+    }
+
+    /// Whether bgexec has to do with COMMAND after it was executed.
+    pub fn waits(&self) -> bool {
+        self.stays() || self.notify.is_some() || self.alive_after.is_some() || self.options.has(Opt::PrintPid)
+    }
+
+    /// Whether streams, directory and umask stay what they are unless an option says otherwise.
+    pub fn keeps_surroundings(&self) -> bool {
+        self.foreground() || self.stays()
+    }
+
+    /// Whether a path is relative that a supervisor uses later.
+    pub fn has_relative_path(&self) -> bool {
+        let later = [Opt::Pidfile, Opt::ChildPidfile, Opt::Stdout, Opt::Stderr, Opt::Output, Opt::Chdir, Opt::Chroot];
+        let mut paths = later.iter().filter_map(|opt| self.options.value(*opt));
+        paths.any(|path| path.first() != b'/') || self.needs_here()
+    }
+
+    /// The bit of the descriptor, if it is below 64, on which COMMAND tells that it is ready.
+    pub fn notification_bit(&self) -> u64 {
+        match self.notify {
+            Some(Notify::Descriptor(number)) if number < 64 => 1 << number,
+            _ => 0,
+        }
+    }
+
+    /// The path of COMMAND's own pidfile under a supervisor; empty if there is none.
+    pub fn child_pidfile(&self) -> Word {
+        self.options.value(Opt::ChildPidfile).unwrap_or(ZStr::new(c""))
     }
 
     /// Whether COMMAND leads its session, as it must to have a controlling terminal.
@@ -164,7 +216,7 @@ impl<'a> Plan<'a> {
             file = self.options.value(Opt::Output);
         }
         match file {
-            None if self.foreground() => Stream::Inherited,
+            None if self.keeps_surroundings() => Stream::Inherited,
             Some(file) if file == c"-" => Stream::Inherited,
             Some(file) if file != c"/dev/null" => Stream::File(file),
             _ => Stream::Null,
@@ -173,7 +225,7 @@ impl<'a> Plan<'a> {
 
     /// The working directory that COMMAND gets, unless the inherited one is to stay.
     pub fn directory(&self) -> Option<Word> {
-        let stays = self.foreground() && !self.options.has(Opt::Chroot);
+        let stays = self.keeps_surroundings() && !self.options.has(Opt::Chroot);
         let default = if stays { None } else { Some(ZStr::new(c"/")) };
         self.options.value(Opt::Chdir).or(default)
     }
@@ -185,8 +237,7 @@ impl<'a> Plan<'a> {
 
     /// Whether COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.
     pub fn needs_here(&self) -> bool {
-        let stays =
-            self.foreground() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
+        let stays = self.foreground() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
         self.name.first() != b'/' && !stays
     }
 
@@ -207,6 +258,9 @@ impl<'a> Plan<'a> {
         if self.foreground() && step >= Step::Pipe && step <= Step::Unshare {
             return false; // they make another process
         }
+        if step == Step::Session && self.is_init() && !self.leads_session() {
+            return false; // COMMAND is in the terminal's foreground
+        }
         if step == Step::Group && self.leads_session() {
             return false; // a session's leader leads a process group already
         }
@@ -223,9 +277,10 @@ impl<'a> Plan<'a> {
         if step == Step::Chdir {
             return self.directory();
         }
-        if step == Step::Execute {
+        if step >= Step::Execute {
             return Some(self.name);
         }
+        let step = if step == Step::Truncate { Step::Stdout } else { step };
         if step >= Step::Stdin && step <= Step::Stderr {
             return match self.stream(step as usize - Step::Stdin as usize) {
                 Stream::File(file) => Some(file),

@@ -79,8 +79,6 @@ reasons! {
     WRITABLE_BY_OTHERS "writable by others"
     /// Started set-user-ID or set-group-ID.
     IDS_DIFFER "real and effective ids differ"
-    /// Started as pid 1.
-    IS_PID_1 "is pid 1: use -F"
     /// No such option.
     UNKNOWN_OPTION "unknown option"
     /// A value for a flag.
@@ -117,6 +115,22 @@ reasons! {
     NOT_RUNNING "not running"
     /// Still alive after the schedule; the operand is its pid.
     STILL_RUNNING "still running as pid "
+    /// Not `fd:N` or `socket`.
+    NOT_A_NOTIFICATION "not fd:N or socket"
+    /// Not a time.
+    NOT_A_TIME "not a time"
+    /// Not a number of restarts.
+    NOT_A_COUNT "not a number"
+    /// Contradicts `--restart`.
+    NOT_WITH_RESTART "not with -r"
+    /// Means nothing without `--restart`.
+    NEEDS_RESTART "needs -r"
+    /// Not ready in time.
+    NOT_READY "not ready after"
+    /// The notification descriptor was closed.
+    CLOSED "closed the descriptor"
+    /// A signal, which is the operand, is to end the launcher.
+    INTERRUPTED "interrupted by SIG"
     /// Contradicts `--foreground`.
     NOT_WITH_FOREGROUND "not with -F"
 }
@@ -186,9 +200,19 @@ impl Reason {
         self.code() == reason.code()
     }
 
+    /// An error number of the kernel, between 1 and 4095.
+    pub fn errno(number: u32) -> Reason {
+        NonZeroU32::new(number & 0xfff).map_or(Reason::ENDED, Reason)
+    }
+
     /// Whether it is this error number of the kernel.
     pub fn is_errno(self, number: u32) -> bool {
         self.bits() == number
+    }
+
+    /// Whether it says that COMMAND came to an end, or closed what it was to tell its readiness on.
+    fn is_end(self) -> bool {
+        [Reason::EXITED, Reason::KILLED, Reason::ENDED, Reason::CLOSED].into_iter().any(|end| self.is(end))
     }
 
     fn code(self) -> u32 {
@@ -255,25 +279,21 @@ struct Line {
 impl Line {
     /// `bgexec: ` and a text.
     fn new(to: Fd, text: Word) -> Line {
-        let mut line = Line {
-            to,
-            length: 0,
-            bytes: [0; 512],
-        };
+        let mut line = Line { to, length: 0, bytes: [0; 512] };
         line.push(ZStr::new(c"bgexec: "));
         line.push(text);
         line
     }
 
-    /// Appends a string up to its end, or to the end of its line.
-    fn push(&mut self, mut text: ZStr) {
-        while !text.ends(b'\n') {
+    /// Appends a line of a text, or all of a text without lines.
+    fn push(&mut self, text: ZStr) {
+        self.push_up_to(text, b'\n');
+    }
+
+    fn push_up_to(&mut self, mut text: ZStr, end: u8) {
+        while !text.ends(end) {
             let byte = text.first();
-            self.push_byte(if byte < b' ' || byte == 0x7f {
-                b'?'
-            } else {
-                byte
-            });
+            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
             text = text.rest();
         }
     }
@@ -293,7 +313,7 @@ impl Line {
     fn push_word(&mut self, word: Option<Word>) {
         if let Some(word) = word {
             self.push_byte(b' ');
-            self.push(word);
+            self.push_up_to(word, 0);
         }
     }
 
@@ -306,6 +326,11 @@ impl Line {
 
     /// Appends a reason and ends the line.
     fn end(&mut self, reason: Reason) {
+        self.push_reason(reason);
+        self.push_byte(b'\n');
+    }
+
+    fn push_reason(&mut self, reason: Reason) {
         self.push(ZStr::new(c": "));
         let operand = reason.operand();
         let mut text = ZStr::new(c"errno ");
@@ -315,16 +340,15 @@ impl Line {
             text = piece(ERRNO_TEXTS, index, b'\n');
         }
         self.push(text);
-        if reason.is(Reason::KILLED) {
-            self.push(piece(
-                ZStr::new(abi::SIGNAL_NAMES),
-                operand as usize - 1,
-                b'\n',
-            ));
-        } else if self.bytes.get(self.length.wrapping_sub(1)) == Some(&b' ') {
-            self.push_decimal(operand);
+        if reason.is(Reason::KILLED) || reason.is(Reason::INTERRUPTED) {
+            let name = piece(ZStr::new(abi::SIGNAL_NAMES), operand.saturating_sub(1) as usize, b'\n');
+            if name.first() != 0 {
+                return self.push(name);
+            }
+        } else if self.bytes.get(self.length.wrapping_sub(1)) != Some(&b' ') {
+            return;
         }
-        self.push_byte(b'\n');
+        self.push_decimal(operand);
     }
 }
 
@@ -358,7 +382,15 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
     }
     let mut line = Line::new(launch.message, ZStr::new(c"unable to "));
     line.push_step(launch);
-    line.end(reason);
+    line.push_reason(reason);
+    if reason == Reason::NOT_READY {
+        status = 124;
+        line.push_word(launch.plan.options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))));
+        line.push(ZStr::new(c" s"));
+    } else if launch.step == Step::Wait && reason.is_end() {
+        line.push(ZStr::new(c" before it was ready"));
+    }
+    line.push_byte(b'\n');
     status
 }
 
@@ -405,11 +437,7 @@ pub fn status(state: State) -> u32 {
     let (status, text) = match state {
         State::Running(0) => (0, ZStr::new(c"running\n")),
         State::Running(pid) => {
-            let mut line = Line {
-                to: Fd::STDOUT,
-                length: 0,
-                bytes: [0; 512],
-            };
+            let mut line = Line { to: Fd::STDOUT, length: 0, bytes: [0; 512] };
             line.push(ZStr::new(c"running (pid "));
             line.push_decimal(pid);
             line.push_byte(b')');

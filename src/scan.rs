@@ -15,17 +15,9 @@ pub fn number(text: Word, highest: u32) -> Option<(u32, Word)> {
 /// A number between `lowest` and `highest`, of which the lower may be negative.
 pub fn integer(text: Word, lowest: i32, highest: i32) -> Option<(i32, Word)> {
     let negative = text.first() == b'-';
-    let bound = if negative {
-        lowest.unsigned_abs()
-    } else {
-        highest.unsigned_abs()
-    };
+    let bound = if negative { lowest.unsigned_abs() } else { highest.unsigned_abs() };
     let (number, rest) = number(if negative { text.rest() } else { text }, bound)?;
-    let number = if negative {
-        -(number as i32)
-    } else {
-        number as i32
-    };
+    let number = if negative { -(number as i32) } else { number as i32 };
     (number >= lowest).then_some((number, rest))
 }
 
@@ -108,15 +100,11 @@ pub enum Item {
     Signal(u32),
     /// `30`: wait so long for the daemon's end, in milliseconds.
     Wait(u64),
-    /// `forever`: what follows is repeated.
-    Forever,
 }
 
 /// The first item of a schedule, and what follows it: a `/` or the end.
 pub fn item(text: Word) -> Option<(Item, Word)> {
-    let (item, rest) = if let Some(rest) = text.strip(ZStr::new(c"forever")) {
-        (Item::Forever, rest)
-    } else if let Some((wait, rest)) = seconds(text) {
+    let (item, rest) = if let Some((wait, rest)) = seconds(text) {
         (Item::Wait(wait), rest)
     } else {
         let (signal, rest) = signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?;
@@ -125,27 +113,80 @@ pub fn item(text: Word) -> Option<(Item, Word)> {
     rest.ends(b'/').then_some((item, rest))
 }
 
-/// Whether a text is a schedule: one number of seconds, or at least two items of which those that are repeated take time.
+/// What follows a `forever` in a schedule: a `/`, and what is repeated.
+pub fn forever(text: Word) -> Option<Word> {
+    text.strip(ZStr::new(c"forever")).filter(|rest| rest.first() == b'/')
+}
+
+/// Whether a text is a schedule: one number of seconds, or at least two items, of which those that are repeated take time.
 pub fn is_schedule(text: Word) -> bool {
     let mut rest = text;
     let mut count = 0;
     let mut repeated = None;
     loop {
+        count += 1;
+        if let Some(behind) = forever(rest) {
+            repeated = Some(0);
+            rest = behind.rest();
+            continue;
+        }
         let Some((item, behind)) = item(rest) else {
             return false;
         };
-        count += 1;
-        match item {
-            Item::Forever => repeated = Some(0),
-            Item::Wait(wait) => {
-                repeated = repeated.map(|time: u64| time.saturating_add(wait));
-                count += u32::from(behind == text.find(0)); // a number alone
-            }
-            Item::Signal(_) => {}
+        if let Item::Wait(wait) = item {
+            repeated = repeated.map(|time: u64| time.saturating_add(wait));
+            count += 1; // one number alone is a schedule
         }
         if behind.first() == 0 {
             return count > 1 && repeated != Some(0);
         }
         rest = behind.rest();
+    }
+}
+
+/// How readiness is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Notify {
+    /// By a newline on this descriptor, as s6 has it.
+    Descriptor(u32),
+    /// By a datagram to the socket in NOTIFY_SOCKET, as systemd has it.
+    Socket,
+}
+
+/// `fd:N` with N from 3 up, or `socket`.
+pub fn notify(text: Word) -> Option<(Notify, Word)> {
+    if let Some(rest) = text.strip(ZStr::new(c"socket")) {
+        return Some((Notify::Socket, rest));
+    }
+    let (number, rest) = number(text.strip(ZStr::new(c"fd:"))?, i32::MAX as u32)?;
+    (number > 2).then_some((Notify::Descriptor(number), rest))
+}
+
+/// What a line of a datagram of sd_notify(3) says.
+pub enum Notice {
+    /// `READY=1`
+    Ready,
+    /// `ERRNO=N`: it has failed, for this reason.
+    Failed(u32),
+    /// `EXTEND_TIMEOUT_USEC=N`: it needs at least so much time from now on, in milliseconds.
+    Extend(u64),
+    /// Anything else, as STATUS and MAINPID.
+    Other,
+}
+
+/// What a line says.
+pub fn notice(line: ZStr) -> Notice {
+    let number = |name| {
+        let (number, rest) = line.strip(ZStr::new(name))?.number(10, 1 << 50)?;
+        rest.ends(b'\n').then_some(number)
+    };
+    if number(c"READY=") == Some(1) {
+        Notice::Ready
+    } else if let Some(errno @ 1..4096) = number(c"ERRNO=") {
+        Notice::Failed(errno as u32)
+    } else if let Some(time) = number(c"EXTEND_TIMEOUT_USEC=") {
+        Notice::Extend(time.div_ceil(1000))
+    } else {
+        Notice::Other
     }
 }

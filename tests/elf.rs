@@ -20,13 +20,7 @@ fn release() -> Option<Vec<u8>> {
 fn segments(file: &[u8]) -> (&Header, &[elf::ProgramHeader64<Endianness>], Endianness) {
     let header = Header::parse(file).expect("an ELF file");
     let endian = header.endian().expect("an ELF file");
-    (
-        header,
-        header
-            .program_headers(endian, file)
-            .expect("it has segments"),
-        endian,
-    )
+    (header, header.program_headers(endian, file).expect("it has segments"), endian)
 }
 
 #[test]
@@ -36,10 +30,7 @@ fn is_static_and_not_relocatable() {
     assert_eq!(header.e_type(endian), elf::ET_EXEC);
     for segment in segments {
         let kind = segment.p_type(endian);
-        assert!(
-            ![elf::PT_INTERP, elf::PT_DYNAMIC, elf::PT_TLS].contains(&kind),
-            "segment of type {kind}"
-        );
+        assert!(![elf::PT_INTERP, elf::PT_DYNAMIC, elf::PT_TLS].contains(&kind), "segment of type {kind}");
     }
 }
 
@@ -47,27 +38,17 @@ fn is_static_and_not_relocatable() {
 fn is_one_segment_that_is_read_and_executed() {
     let Some(file) = release() else { return };
     let (_, segments, endian) = segments(&file);
-    let loaded: Vec<_> = segments
-        .iter()
-        .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
-        .collect();
+    let loaded: Vec<_> = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD).collect();
     assert_eq!(loaded.len(), 1);
     assert_eq!(loaded[0].p_flags(endian), elf::PF_R | elf::PF_X);
-    assert_eq!(
-        loaded[0].p_filesz(endian),
-        loaded[0].p_memsz(endian),
-        "no zeroed memory"
-    );
+    assert_eq!(loaded[0].p_filesz(endian), loaded[0].p_memsz(endian), "no zeroed memory");
 }
 
 #[test]
 fn has_a_stack_that_is_not_executed() {
     let Some(file) = release() else { return };
     let (_, segments, endian) = segments(&file);
-    let stack: Vec<_> = segments
-        .iter()
-        .filter(|segment| segment.p_type(endian) == elf::PT_GNU_STACK)
-        .collect();
+    let stack: Vec<_> = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_GNU_STACK).collect();
     assert_eq!(stack.len(), 1);
     assert_eq!(stack[0].p_flags(endian), elf::PF_R | elf::PF_W);
 }
@@ -88,15 +69,8 @@ fn is_within_its_budget() {
 #[test]
 fn does_not_say_where_it_was_built() {
     let Some(file) = release() else { return };
-    for path in [
-        env!("CARGO_MANIFEST_DIR"),
-        "/rustc/",
-        ".cargo/registry",
-        "src/",
-    ] {
-        let found = file
-            .windows(path.len())
-            .any(|window| window == path.as_bytes());
+    for path in [env!("CARGO_MANIFEST_DIR"), "/rustc/", ".cargo/registry", "src/"] {
+        let found = file.windows(path.len()).any(|window| window == path.as_bytes());
         assert!(!found, "{path}");
     }
 }

@@ -14,10 +14,7 @@ const UNSAFE_ROOMS: [&str; 2] = ["src/start", "src/sys"];
 const ROOTS: [&str; 2] = ["src/lib.rs", "src/main.rs"];
 
 /// The files of the program in which a line of code satisfies a condition, as `FILE: LINE`.
-fn lines(
-    code: impl Fn(&Source) -> String,
-    mut condition: impl FnMut(&Source, &str) -> bool,
-) -> Vec<String> {
+fn lines(code: impl Fn(&Source) -> String, mut condition: impl FnMut(&Source, &str) -> bool) -> Vec<String> {
     let mut found = vec![];
     for source in program() {
         for line in code(&source).lines() {
@@ -32,29 +29,17 @@ fn lines(
 /// The files of the program that name a crate.
 fn naming(name: &str) -> Vec<String> {
     let names = |source: &Source| source.bare_code().contains(&format!("{name}::"));
-    program()
-        .into_iter()
-        .filter(names)
-        .map(|source| source.path.display().to_string())
-        .collect()
+    program().into_iter().filter(names).map(|source| source.path.display().to_string()).collect()
 }
 
 #[test]
 fn scanner_tells_code_from_comments_and_literals() {
     let text = "a /* \" */ 'b' // c\n\"d // e \\\" f\" g<'h>('\\'', r#\"i \" j\"#, b\"k\") l";
-    let source = Source {
-        path: Path::new("x.rs").to_owned(),
-        text: text.to_owned(),
-    };
-    assert_eq!(
-        words(&source.bare_code()).collect::<Vec<_>>(),
-        ["a", "g", "h", "r", "b", "l"]
-    );
+    let source = Source { path: Path::new("x.rs").to_owned(), text: text.to_owned() };
+    assert_eq!(words(&source.bare_code()).collect::<Vec<_>>(), ["a", "g", "h", "r", "b", "l"]);
     assert_eq!(
         words(&source.code()).collect::<Vec<_>>(),
-        [
-            "a", "b", "d", "e", "f", "g", "h", "r", "i", "j", "b", "k", "l"
-        ]
+        ["a", "b", "d", "e", "f", "g", "h", "r", "i", "j", "b", "k", "l"]
     );
     assert_eq!(source.code().lines().count(), 2);
 }
@@ -80,12 +65,7 @@ fn unsafe_code_is_forbidden_everywhere_else() {
         if !source.is_in(&UNSAFE_ROOMS) && !source.is_in(&ROOTS) {
             let code = source.code();
             let first = code.lines().map(str::trim).find(|line| !line.is_empty());
-            assert_eq!(
-                first,
-                Some("#![forbid(unsafe_code)]"),
-                "{}",
-                source.path.display()
-            );
+            assert_eq!(first, Some("#![forbid(unsafe_code)]"), "{}", source.path.display());
         }
     }
 }
@@ -96,30 +76,22 @@ fn no_static_can_be_written_to() {
     let statics = lines(Source::bare_code, |_, line| {
         let mut words = words(line).skip_while(|&word| word != "static");
         // Not the lifetime.
-        !line.contains("'static")
-            && words.any(|word| writable.contains(&word) || word.starts_with("Atomic"))
+        !line.contains("'static") && words.any(|word| writable.contains(&word) || word.starts_with("Atomic"))
     });
     assert_eq!(statics, [""; 0]);
 }
 
 #[test]
 fn nothing_is_on_a_heap() {
-    let heap = [
-        "alloc", "std", "Vec", "Box", "String", "Rc", "Arc", "ToOwned",
-    ];
-    let allocating = lines(Source::bare_code, |_, line| {
-        words(line).any(|word| heap.contains(&word))
-    });
+    let heap = ["alloc", "std", "Vec", "Box", "String", "Rc", "Arc", "ToOwned"];
+    let allocating = lines(Source::bare_code, |_, line| words(line).any(|word| heap.contains(&word)));
     assert_eq!(allocating, [""; 0]);
 }
 
 #[test]
 fn nothing_is_formatted_by_the_library() {
     let formatting = lines(Source::bare_code, |_, line| {
-        line.contains("core::fmt")
-            || ["format_args!", "write!", "writeln!"]
-                .iter()
-                .any(|call| line.contains(call))
+        line.contains("core::fmt") || ["format_args!", "write!", "writeln!"].iter().any(|call| line.contains(call))
     });
     assert_eq!(formatting, [""; 0]);
 }
@@ -128,30 +100,17 @@ fn nothing_is_formatted_by_the_library() {
 /// finds.
 #[test]
 fn nothing_panics_at_run_time() {
-    let never = [
-        ".unwrap()",
-        ".expect(",
-        "assert!(",
-        "assert_eq!(",
-        "assert_ne!(",
-        "todo!",
-        "unimplemented!",
-    ];
-    let panicking = lines(Source::bare_code, |_, line| {
-        never.iter().any(|call| line.contains(call))
-    });
+    let never = [".unwrap()", ".expect(", "assert!(", "assert_eq!(", "assert_ne!(", "todo!", "unimplemented!"];
+    let panicking = lines(Source::bare_code, |_, line| never.iter().any(|call| line.contains(call)));
     assert_eq!(panicking, [""; 0]);
     let mut item = String::new();
     let panicking = lines(Source::bare_code, |_, line| {
-        let starts_item = line.starts_with(|letter: char| letter.is_alphabetic())
-            || words(line).any(|word| word == "fn");
+        let starts_item =
+            line.starts_with(|letter: char| letter.is_alphabetic()) || words(line).any(|word| word == "fn");
         if starts_item {
             item = line.to_owned();
         }
-        ["panic!", "unreachable!"]
-            .iter()
-            .any(|call| line.contains(call))
-            && !words(&item).any(|word| word == "const")
+        ["panic!", "unreachable!"].iter().any(|call| line.contains(call)) && !words(&item).any(|word| word == "const")
     });
     assert_eq!(panicking, [""; 0]);
 }
@@ -167,10 +126,7 @@ fn crates_are_each_named_in_one_file() {
 fn system_calls_know_no_policy() {
     let above = ["options", "plan", "steps", "report"];
     let looking_up = lines(Source::bare_code, |source, line| {
-        source.is_in(&["src/sys"])
-            && above
-                .iter()
-                .any(|room| line.contains(&format!("crate::{room}")))
+        source.is_in(&["src/sys"]) && above.iter().any(|room| line.contains(&format!("crate::{room}")))
     });
     assert_eq!(looking_up, [""; 0]);
 }
@@ -183,9 +139,7 @@ fn parsing_and_planning_never_touch_the_kernel() {
         source.is_in(&["src/options", "src/plan.rs"])
             && line.split("sys::").skip(1).any(|rest| {
                 let names = rest.trim_start_matches('{');
-                words(names)
-                    .next()
-                    .is_some_and(|name| !pure.contains(&name))
+                words(names).next().is_some_and(|name| !pure.contains(&name))
             })
     });
     assert_eq!(calls, [""; 0]);
@@ -199,9 +153,7 @@ fn messages_are_made_in_one_file() {
     });
     assert_eq!(speaking, [""; 0]);
     let printing = lines(Source::bare_code, |source, line| {
-        !source.is_in(&["src/report.rs", "src/sys"])
-            && line.contains("write(")
-            && line.contains("Fd::STD")
+        !source.is_in(&["src/report.rs", "src/sys"]) && line.contains("write(") && line.contains("Fd::STD")
     });
     assert_eq!(printing, [""; 0]);
 }
@@ -209,19 +161,8 @@ fn messages_are_made_in_one_file() {
 /// A path means what it meant where it was typed.
 #[test]
 fn every_file_is_opened_before_the_first_change_of_directory() {
-    let place = |wanted: Step| {
-        ORDER
-            .iter()
-            .position(|&step| step == wanted)
-            .expect("a step of the order")
-    };
-    for opening in [
-        Step::Stdin,
-        Step::Stdout,
-        Step::Stderr,
-        Step::OpenLockfile,
-        Step::OpenPidfile,
-    ] {
+    let place = |wanted: Step| ORDER.iter().position(|&step| step == wanted).expect("a step of the order");
+    for opening in [Step::Stdin, Step::Stdout, Step::Stderr, Step::OpenLockfile, Step::OpenPidfile] {
         assert!(place(opening) < place(Step::Chdir), "{opening:?}");
     }
 }
@@ -229,13 +170,9 @@ fn every_file_is_opened_before_the_first_change_of_directory() {
 /// Names that say nothing.
 #[test]
 fn nothing_is_named_emptily() {
-    let empty = [
-        "manager", "helper", "util", "utils", "handler", "context", "misc", "data", "info",
-    ];
+    let empty = ["manager", "helper", "util", "utils", "handler", "context", "misc", "data", "info"];
     let named = lines(Source::bare_code, |_, line| {
-        let kinds = [
-            "fn", "struct", "enum", "mod", "trait", "type", "const", "static",
-        ];
+        let kinds = ["fn", "struct", "enum", "mod", "trait", "type", "const", "static"];
         let mut words = words(line).skip_while(|word| !kinds.contains(word)).skip(1);
         words.next().is_some_and(|name| {
             let mut parts = name.split('_').map(str::to_lowercase);
@@ -255,26 +192,12 @@ fn nothing_is_left_of_the_workshop() {
         concat!("FIX", "ME"),
         concat!("XX", "X "),
     ];
-    for file in files(
-        &[
-            "src",
-            "tests",
-            "README.md",
-            "CHANGELOG.md",
-            "Cargo.toml",
-            "build.rs",
-        ],
-        &["rs", "md", "toml", "ld"],
-    ) {
+    for file in
+        files(&["src", "tests", "README.md", "CHANGELOG.md", "Cargo.toml", "build.rs"], &["rs", "md", "toml", "ld"])
+    {
         for (number, line) in file.text.lines().enumerate() {
             let found = traces.iter().find(|&&trace| line.contains(trace));
-            assert_eq!(
-                found,
-                None,
-                "{}:{}: {line}",
-                file.path.display(),
-                number + 1
-            );
+            assert_eq!(found, None, "{}:{}: {line}", file.path.display(), number + 1);
         }
     }
 }

@@ -76,12 +76,8 @@ fn names() -> Vec<String> {
     let mut names = vec![];
     for source in program() {
         let code = source.bare_code();
-        for (before, after) in ["call!(", "Sysno::"]
-            .iter()
-            .flat_map(|text| splits(&code, text))
-        {
-            let is_whole_word =
-                !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+        for (before, after) in ["call!(", "Sysno::"].iter().flat_map(|text| splits(&code, text)) {
+            let is_whole_word = !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
             let name = words(after).next().unwrap_or_default();
             if is_whole_word && after.starts_with(name) && name.starts_with(char::is_lowercase) {
                 names.push(name.to_owned());
@@ -95,51 +91,31 @@ fn names() -> Vec<String> {
 
 /// What is before and after a text wherever it occurs in the code.
 fn splits<'c>(code: &'c str, text: &str) -> Vec<(&'c str, &'c str)> {
-    code.match_indices(text)
-        .map(|(at, found)| (&code[..at], &code[at + found.len()..]))
-        .collect()
+    code.match_indices(text).map(|(at, found)| (&code[..at], &code[at + found.len()..])).collect()
 }
 
 #[test]
 fn both_crates_agree_on_every_system_call() {
     let witness = witness();
     let names = names();
-    assert!(
-        names.len() > 20,
-        "the sources name their system calls in another way: {names:?}"
-    );
+    assert!(names.len() > 20, "the sources name their system calls in another way: {names:?}");
     for name in names {
-        let shipped: Sysno = name
-            .parse()
-            .unwrap_or_else(|()| panic!("{name}: not a system call"));
+        let shipped: Sysno = name.parse().unwrap_or_else(|()| panic!("{name}: not a system call"));
         let number = witness.get(name.as_str());
-        assert_eq!(
-            number,
-            Some(&(shipped.id() as usize)),
-            "{name}: crate sc has {number:?}"
-        );
+        assert_eq!(number, Some(&(shipped.id() as usize)), "{name}: crate sc has {number:?}");
     }
 }
 
 /// The numbers of all errors, as crate `syscalls` has them.
 fn errnos() -> BTreeMap<&'static str, i32> {
-    (1..4096)
-        .filter_map(|number| Some((Errno::new(number).name()?, number)))
-        .collect()
+    (1..4096).filter_map(|number| Some((Errno::new(number).name()?, number))).collect()
 }
 
 /// The rows of the table of errors: a name and a text.
 fn rows() -> Vec<(String, String)> {
-    let report = program()
-        .into_iter()
-        .find(|source| source.is_in(&["src/report.rs"]))
-        .expect("it is there");
+    let report = program().into_iter().find(|source| source.is_in(&["src/report.rs"])).expect("it is there");
     let code = report.code();
-    let rows = code
-        .lines()
-        .skip_while(|line| *line != "errnos! {")
-        .skip(1)
-        .take_while(|line| *line != "}");
+    let rows = code.lines().skip_while(|line| *line != "errnos! {").skip(1).take_while(|line| *line != "}");
     rows.filter_map(|row| row.trim().split_once(' '))
         .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
         .collect()
@@ -149,16 +125,9 @@ fn rows() -> Vec<(String, String)> {
 fn texts_of_errors_are_the_usual_ones() {
     let errnos = errnos();
     let rows = rows();
-    assert!(
-        rows.len() > 10,
-        "the table of errors is written in another way: {rows:?}"
-    );
+    assert!(rows.len() > 10, "the table of errors is written in another way: {rows:?}");
     for (name, text) in rows {
         let usual = io::Error::from_raw_os_error(errnos[name.as_str()]).to_string();
-        assert_eq!(
-            usual.split(" (os error").next(),
-            Some(text.as_str()),
-            "{name}"
-        );
+        assert_eq!(usual.split(" (os error").next(), Some(text.as_str()), "{name}");
     }
 }

@@ -33,16 +33,8 @@ pub struct Options {
 impl Options {
     /// No options yet, of the command line in `vectors`.
     pub fn new(vectors: Vectors) -> Options {
-        let examined = Given {
-            slot: vectors.last,
-            value: ZStr::new(c""),
-        };
-        Options {
-            vectors,
-            examined: Cell::new(examined),
-            limits: [None; RLIM_NLIMITS],
-            given: [None; OPTS.len()],
-        }
+        let examined = Given { slot: vectors.last, value: ZStr::new(c"") };
+        Options { vectors, examined: Cell::new(examined), limits: [None; RLIM_NLIMITS], given: [None; OPTS.len()] }
     }
 
     /// Reads the command line up to COMMAND or the end.
@@ -114,14 +106,14 @@ impl Options {
         match opt {
             Opt::Env | Opt::Unset => self.edit(opt == Opt::Env)?,
             Opt::Rlimit => {
-                let (resource, limit) =
-                    scan::limit(self.examined.get().value).ok_or(Reason::NOT_A_LIMIT)?;
+                let (resource, limit) = scan::limit(self.examined.get().value).ok_or(Reason::NOT_A_LIMIT)?;
                 if let Some(place) = self.limits.get_mut(resource as usize) {
                     *place = Some(limit);
                 }
             }
             _ => {}
         }
+        let opt = if opt == Opt::SupervisorPid { Opt::Pidfile } else { opt };
         if let Some(place) = self.given.get_mut(opt as usize) {
             *place = Some(self.examined.get());
         }

@@ -43,8 +43,6 @@ unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, count: usize) -> i32
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut rest = usize::MAX;
     // SAFETY: the caller vouches for the NUL.
-    unsafe {
-        asm!("repne scasb", inout("rdi") text => _, inout("rcx") rest, in("al") 0_u8, options(nostack))
-    };
+    unsafe { asm!("repne scasb", inout("rdi") text => _, inout("rcx") rest, in("al") 0_u8, options(nostack)) };
     !rest - 1
 }

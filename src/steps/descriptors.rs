@@ -5,9 +5,7 @@
 use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
-use crate::sys::abi::{
-    CLONE_FILES, CLOSE_RANGE_UNSHARE, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
-};
+use crate::sys::abi::{CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
 
@@ -20,16 +18,16 @@ const LOOP_LIMIT: u32 = 1 << 20;
 impl Launch<'_> {
     /// Makes sure that every descriptor of `--keep-fd` is open.
     pub(super) fn keep(&self) -> Result<(), Reason> {
-        for number in 0..=self.plan.kept.highest {
-            if self.plan.keeps(number) {
-                sys::fcntl(Fd(number), F_GETFD, 0)?;
-            }
+        let mut list = self.word();
+        while let Some((number, rest)) = list.number(10, u32::MAX.into()) {
+            sys::fcntl(Fd(number as u32), F_GETFD, 0)?;
+            list = rest.rest();
         }
         Ok(())
     }
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
-    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive `execve`.
+    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive `execve`, unless a supervisor has it.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;
@@ -44,9 +42,10 @@ impl Launch<'_> {
                 if self.used >> number & 1 != 0 || all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
                     continue;
                 }
-                let flags = if lock { 0 } else { O_CLOEXEC };
-                if sys::dup3(fd, to, flags).is_ok() {
-                    break; // and not beyond RLIMIT_NOFILE
+                let flags = if lock && !self.plan.options.has(Opt::Restart) { 0 } else { O_CLOEXEC };
+                match sys::dup3(fd, to, flags) {
+                    Err(errno) if errno.is(EBADF) => {} // beyond RLIMIT_NOFILE
+                    copied => break copied?,
                 }
             }
             sys::close(fd);
@@ -66,8 +65,7 @@ impl Launch<'_> {
     /// Gives the daemon a descriptor table of its own, if it still shares the launcher's: a copy of what lies below the
     /// boundary, so that of 10,000 inherited descriptors none is copied and none must be closed.
     pub(super) fn unshare(&mut self) -> Result<(), Reason> {
-        if self.shared && sys::close_range(self.boundary(), u32::MAX, CLOSE_RANGE_UNSHARE).is_err()
-        {
+        if self.shared && sys::close_range(self.boundary(), u32::MAX, CLOSE_RANGE_UNSHARE).is_err() {
             sys::unshare(CLONE_FILES)?;
         }
         Ok(())
@@ -106,12 +104,7 @@ impl Launch<'_> {
 
     /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc.
     fn close_listed(&self) -> sys::Result<()> {
-        let list = sys::openat(
-            Fd::CWD,
-            ZStr::new(c"/proc/self/fd"),
-            O_RDONLY | O_DIRECTORY,
-            0,
-        )?;
+        let list = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY, 0)?;
         let mut buffer = [0; 512];
         loop {
             let size = sys::getdents64(list, &mut buffer)? as usize;
@@ -143,10 +136,6 @@ impl Launch<'_> {
     }
 
     fn stays(&self, number: u32) -> bool {
-        if number < BOUNDARY {
-            self.used >> number & 1 != 0
-        } else {
-            self.plan.keeps(number)
-        }
+        if number < BOUNDARY { self.used >> number & 1 != 0 } else { self.plan.keeps(number) }
     }
 }

@@ -3,9 +3,13 @@
 #![forbid(unsafe_code)]
 
 use super::{Launch, ORDER, Step};
+use crate::options::Opt;
 use crate::report::{self, Reason};
-use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, SIGCHLD};
+use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
 use crate::sys::{self, Path, Pid};
+
+/// As vfork makes a child.
+pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 
 impl<'a> Launch<'a> {
     /// Makes the status pipe.
@@ -22,8 +26,13 @@ impl<'a> Launch<'a> {
         self.step = Step::Daemon;
         let leads = self.plan.leads_session();
         // One process less where the launcher leads no process group, as under a boot script.
-        let alone = !leads && sys::setsid().is_ok();
-        let child = self.child(if alone { daemon } else { leader }, 0);
+        let alone = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
+        if self.plan.waits() {
+            // An ignored SIGCHLD would have the kernel reap the daemon, and its status with it.
+            self.ignores_children = sys::rt_sigaction(SIGCHLD, 0)? == 1;
+        }
+        let child =
+            if alone { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
         self.release(write);
         let verdict = match child {
             Ok(child) if alone || leads => {
@@ -40,21 +49,28 @@ impl<'a> Launch<'a> {
     /// Makes a child. It has no exit signal, so that no inherited disposition of SIGCHLD can reap it, and it shares the
     /// descriptor table, of which the daemon then copies only what it needs. Where the kernel refuses either, an
     /// ordinary vfork serves.
-    fn child(
-        &mut self,
-        entry: extern "C" fn(&mut Launch<'a>) -> !,
-        flags: u32,
-    ) -> sys::Result<Pid> {
+    pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch<'a>) -> !, flags: u32) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
-        sys::clone_vm(flags | files, 0, entry, self).or_else(|_| {
+        let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
+        sys::clone(flags | files, exit_signal, entry, self).or_else(|_| {
             self.shared = false;
-            sys::clone_vm(0, SIGCHLD, entry, self)
+            sys::clone(flags & VFORK, SIGCHLD, entry, self)
         })
+    }
+
+    /// How the leader is made, who may be the daemon.
+    fn leader_flags(&self) -> u32 {
+        if self.plan.leads_session() { self.daemon_flags() } else { VFORK }
+    }
+
+    /// How the daemon is made: a supervisor executes nothing, so that nobody can wait for that.
+    fn daemon_flags(&self) -> u32 {
+        if self.plan.options.has(Opt::Restart) { 0 } else { VFORK }
     }
 
     /// Reads the daemon's records to their end. The last one is the verdict; without any, the daemon `ended`, or its
     /// leader did.
-    fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
+    pub(super) fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
         let mut verdict = None;
         loop {
             let mut record = [0; 8];
@@ -63,10 +79,12 @@ impl<'a> Launch<'a> {
                 8 => {}
                 _ => return Err(Reason::ENDED),
             }
-            let record = u64::from_ne_bytes(record);
-            if let Some(&step) = ORDER.get((record >> 32) as usize) {
+            let bits = u64::from_ne_bytes(record);
+            if let Some(&step) = ORDER.get((bits >> 32) as usize) {
                 self.step = step;
-                match Reason::from_bits(record as u32) {
+                match Reason::from_bits(bits as u32) {
+                    None if self.launcher.is_some() => sys::write(self.launcher, &record)?,
+                    None if self.supervisor != 0 => {}
                     None => report::step(self),
                     reason => verdict = reason,
                 }
@@ -76,13 +94,13 @@ impl<'a> Launch<'a> {
             && reason.is(Reason::EXECUTING)
         {
             self.daemon = reason.operand() as Pid;
+            if self.plan.options.has(Opt::Verbose) && self.supervisor == 0 {
+                self.step = Step::Execute;
+                report::step(self);
+            }
             return Ok(());
         }
-        let ended = if self.daemon == 0 {
-            ended
-        } else {
-            reap(self.daemon)
-        };
+        let ended = if self.daemon == 0 { ended } else { reap(self.daemon) };
         if verdict.is_none() {
             self.step = Step::Execute;
         }
@@ -100,18 +118,14 @@ impl<'a> Launch<'a> {
     }
 
     /// Sends why the step failed, and ends the process. There is nobody to hear that sending failed.
-    fn fail(&self, reason: Reason) -> ! {
+    pub(super) fn fail(&self, reason: Reason) -> ! {
         let _ = self.record(Some(reason));
         sys::exit(125)
     }
 
     /// Takes all steps from `first` on, the last of which makes this process COMMAND.
     pub(super) fn finish(&mut self, first: Step) -> Result<(), Reason> {
-        if self.plan.name.first() == b'/' {
-            self.take(first, ORDER.len(), None)
-        } else {
-            self.finish_with_path(first)
-        }
+        if self.plan.name.first() == b'/' { self.take(first, ORDER.len(), None) } else { self.finish_with_path(first) }
     }
 
     /// The same where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.
@@ -143,7 +157,7 @@ extern "C" fn leader(launch: &mut Launch) -> ! {
     if launch.plan.leads_session() {
         daemon(launch);
     }
-    match launch.child(daemon, CLONE_PARENT) {
+    match launch.child(daemon, launch.daemon_flags() | CLONE_PARENT) {
         Ok(pid) => launch.daemon = pid,
         Err(errno) => launch.fail(errno.into()),
     }

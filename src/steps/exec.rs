@@ -9,8 +9,7 @@ use crate::sys::zstr::{Word, Words, ZStr};
 use crate::sys::{self, Errno, Fd, Path, Stat};
 
 /// Where commands are searched if PATH is unset.
-const DEFAULT_PATH: Word =
-    ZStr::new(c"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+const DEFAULT_PATH: Word = ZStr::new(c"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 
 /// The interpreter of scripts that name none.
 const SHELL: Word = ZStr::new(c"/bin/sh");
@@ -54,10 +53,7 @@ impl Launch<'_> {
         };
         let searched = self.plan.is_searched();
         let environment = self.vectors.envp;
-        let mut directories = match environment
-            .find_variable(ZStr::new(c"PATH"))
-            .and_then(Words::get)
-        {
+        let mut directories = match environment.find_variable(ZStr::new(c"PATH")).and_then(Words::get) {
             Some(variable) => variable.skip("PATH=".len()),
             None => DEFAULT_PATH,
         };
@@ -66,14 +62,7 @@ impl Launch<'_> {
             path.restart();
             if searched {
                 // An empty one is the directory where bgexec was started, or that of `-c`, as a relative one is in it.
-                path.push(
-                    if directories.ends(b':') {
-                        ZStr::new(c".")
-                    } else {
-                        directories
-                    },
-                    b':',
-                );
+                path.push(if directories.ends(b':') { ZStr::new(c".") } else { directories }, b':');
                 path.push_byte(b'/');
             }
             path.push(self.plan.name, 0);
@@ -100,9 +89,7 @@ impl Launch<'_> {
     /// Executes a file or looks for it; a text file that names no interpreter is the shell's.
     fn attempt(&self, path: ZStr, trial: Trial) -> Errno {
         if trial == Trial::Find {
-            return sys::fstatat(Fd::CWD, path, &mut Stat::new(), 0)
-                .err()
-                .unwrap_or(Errno::new(EEXIST));
+            return sys::fstatat(Fd::CWD, path, &mut Stat::new(), 0).err().unwrap_or(Errno::new(EEXIST));
         }
         let vectors = self.vectors;
         let errno = sys::execve(path, self.plan.command, vectors.envp);

@@ -5,8 +5,8 @@
 use super::Launch;
 use crate::report::{Decimal, Reason};
 use crate::sys::abi::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK,
-    O_PATH, O_RDWR, S_IFREG,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
+    S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Stat};
@@ -19,6 +19,13 @@ impl Launch<'_> {
         Ok(())
     }
 
+    /// Opens COMMAND's own pidfile.
+    pub(super) fn open_child_pidfile(&mut self) -> Result<(), Reason> {
+        let fd = self.open_lock()?;
+        self.child_pidfile = self.own(fd, true)?;
+        Ok(())
+    }
+
     /// Opens the pidfile. If it is the lockfile too, there is one descriptor for both: closing a second one would drop
     /// the lock.
     pub(super) fn open_pidfile(&mut self) -> Result<(), Reason> {
@@ -27,9 +34,7 @@ impl Launch<'_> {
             self.directory = self.own(here, false)?;
         }
         let fd = self.open_lock()?;
-        if self.lockfile.is_some()
-            && sys::is_same_file(fd, self.lockfile, ZStr::new(c""), AT_EMPTY_PATH)?
-        {
+        if self.lockfile.is_some() && sys::is_same_file(fd, self.lockfile, ZStr::new(c""), AT_EMPTY_PATH)? {
             sys::close(fd);
             self.pidfile = self.lockfile;
         } else {
@@ -43,26 +48,19 @@ impl Launch<'_> {
         open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)
     }
 
-    /// Writes the daemon's pid into the pidfile.
-    pub(super) fn record_pid(&self) -> Result<(), Reason> {
-        sys::truncate(self.pidfile)?;
-        Ok(sys::write(
-            self.pidfile,
-            Decimal::new(sys::getpid() as u32).line(),
-        )?)
-    }
-
     /// Whether the step's path still names the file that a descriptor is of.
-    pub(super) fn is_current(&self, fd: Fd) -> bool {
-        sys::is_same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) == Ok(true)
-    }
-
-    /// Removes the pidfile after a failure.
-    pub(super) fn remove_pidfile(&self) {
-        if self.pidfile.is_some() {
-            remove(self.pidfile, self.directory, self.plan.pidfile());
+    pub(super) fn is_current(&self, fd: Fd) -> Result<bool, Reason> {
+        match sys::is_same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
+            Err(errno) if errno.is(ENOENT) => Ok(false),
+            answer => Ok(answer?),
         }
     }
+}
+
+/// Writes the caller's pid into a pidfile.
+pub(super) fn write_pid(pidfile: Fd) -> Result<(), Reason> {
+    sys::truncate(pidfile)?;
+    Ok(sys::write(pidfile, Decimal::new(sys::getpid() as u32).line())?)
 }
 
 /// Opens a pidfile or lockfile, and refuses one that others could have prepared.

@@ -32,22 +32,17 @@ const ROOM: usize = 1 << 17;
 impl Identity {
     /// Nothing asked for.
     pub const fn new() -> Identity {
-        Identity {
-            uid: None,
-            gid: None,
-            groups: &mut [],
-            count: 0,
-        }
+        Identity { uid: None, gid: None, groups: &mut [], count: 0 }
+    }
+
+    /// The user that was asked for.
+    pub fn user(&self) -> Option<u32> {
+        self.uid
     }
 
     /// Adds a supplementary group.
     fn join(&mut self, gid: u32) -> Result<(), Reason> {
-        if !self
-            .groups
-            .iter()
-            .take(self.count)
-            .any(|group| *group == gid)
-        {
+        if !self.groups.iter().take(self.count).any(|group| *group == gid) {
             *self.groups.get_mut(self.count).ok_or(Errno::TOOBIG)? = gid;
             self.count += 1;
         }
@@ -71,10 +66,7 @@ impl Launch<'_> {
     }
 
     fn find_named_user(&mut self, user: Word) -> Result<(), Reason> {
-        let mut variables = Variables {
-            room: sys::mmap(ROOM)?,
-            length: 0,
-        };
+        let mut variables = Variables { room: sys::mmap(ROOM)?, length: 0 };
         let mut ids = None;
         each_byte(PASSWD, user, &mut |line, byte| {
             match (byte, line.field) {
@@ -136,12 +128,7 @@ impl Launch<'_> {
     /// Sets the supplementary groups. Where that is not permitted, it is no failure as long as nothing would change: the
     /// ids are those already, and no group is held beyond those asked for.
     pub(super) fn set_groups(&mut self) -> Result<(), Reason> {
-        let Identity {
-            uid,
-            gid,
-            groups,
-            count,
-        } = &mut self.identity;
+        let Identity { uid, gid, groups, count } = &mut self.identity;
         let (asked, rest) = groups.split_at_mut_checked(*count).unwrap_or_default();
         let Err(errno) = sys::setgroups(asked) else {
             return Ok(());
@@ -150,11 +137,7 @@ impl Launch<'_> {
         let unchanged = uid.is_none_or(|uid| uid == sys::geteuid())
             && gid.is_none_or(|gid| gid == sys::getegid())
             && rest.iter().take(held).all(|group| asked.contains(group));
-        if errno.is(EPERM) && unchanged {
-            Ok(())
-        } else {
-            Err(errno.into())
-        }
+        if errno.is(EPERM) && unchanged { Ok(()) } else { Err(errno.into()) }
     }
 
     /// Sets the group id.
@@ -238,11 +221,7 @@ fn find_group(text: Word) -> Result<u32, Reason> {
 
 /// Reads a file line by line, looking for a name; `visit` sees the line so far with each byte, and says when it is enough.
 /// A missing file has no lines.
-fn each_byte(
-    path: Word,
-    name: Word,
-    visit: &mut dyn FnMut(&Line, u8) -> bool,
-) -> Result<(), Reason> {
+fn each_byte(path: Word, name: Word, visit: &mut dyn FnMut(&Line, u8) -> bool) -> Result<(), Reason> {
     let file = match sys::openat(Fd::CWD, path, O_RDONLY, 0) {
         Err(errno) if errno.is(ENOENT) => return Ok(()),
         opened => opened?,
@@ -252,11 +231,7 @@ fn each_byte(
     loop {
         let size = sys::read(file, &mut buffer)? as usize;
         // A last line may lack its newline.
-        let chunk = if size == 0 {
-            b"\n"
-        } else {
-            buffer.get(..size).unwrap_or_default()
-        };
+        let chunk = if size == 0 { b"\n" } else { buffer.get(..size).unwrap_or_default() };
         for &byte in chunk {
             let complete = line.feed(byte);
             if visit(&line, byte) {

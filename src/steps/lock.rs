@@ -2,18 +2,16 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Launch, Step};
+use super::Launch;
 use crate::report::Reason;
 use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Path, Stat};
 
 impl Launch<'_> {
-    /// Takes the lock of the lockfile or pidfile for the daemon's life, unless the pid in the pidfile stands for a daemon
-    /// that lost its lock.
-    pub(super) fn lock(&self) -> Result<(), Reason> {
-        let pidfile = self.step == Step::LockPidfile;
-        let fd = if pidfile { self.pidfile } else { self.lockfile };
+    /// Takes a lock for the daemon's life, unless the file is a pidfile and the pid in it stands for a daemon that lost its
+    /// lock.
+    pub(super) fn lock(&self, fd: Fd, pidfile: bool) -> Result<(), Reason> {
         while let Err(errno) = sys::lock(fd) {
             if !errno.is(EAGAIN) {
                 return Err(errno.into());
@@ -27,7 +25,7 @@ impl Launch<'_> {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
             }
         }
-        if !self.is_current(fd) {
+        if !self.is_current(fd)? {
             return Err(Reason::PATH_CHANGED);
         }
         if pidfile && let Holder::Daemon(pid) = recorded_daemon(fd)? {
@@ -84,11 +82,7 @@ fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
     path.push(ZStr::new(c"/stat"), 0);
     let Ok(file) = sys::openat(Fd::CWD, path.as_zstr()?, O_RDONLY, 0) else {
         let proc = sys::fstatat(Fd::CWD, ZStr::new(c"/proc/self"), &mut Stat::new(), 0);
-        return Ok(if proc.is_ok() {
-            Holder::Nobody
-        } else {
-            Holder::Unproven
-        });
+        return Ok(if proc.is_ok() { Holder::Nobody } else { Holder::Unproven });
     };
     let mut stat = [0; 512];
     let read = sys::read(file, &mut stat);
@@ -102,11 +96,7 @@ fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
     let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
     let age = file.written() - (boot + ticks as i64 * 10_000_000);
     let proven = (-100_000_000..2_000_000_001).contains(&age);
-    Ok(if proven {
-        Holder::Daemon(pid as u32)
-    } else {
-        Holder::Nobody
-    })
+    Ok(if proven { Holder::Daemon(pid as u32) } else { Holder::Nobody })
 }
 
 /// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.

@@ -19,10 +19,14 @@ mod files;
 mod identity;
 mod limits;
 mod lock;
+mod notify;
 mod signals;
 mod stdio;
 pub mod stop;
+mod supervise;
+mod wait;
 
+use self::files::write_pid;
 use crate::options::Opt;
 use crate::plan::Condition::{self, Always, If, IfAny, Unless};
 use crate::plan::Plan;
@@ -71,7 +75,11 @@ steps! {
     Stdout "open" Always;
     /// Launcher: so is standard error.
     Stderr "open" Always;
-    /// Launcher: the lockfile is open and safe to use.
+    /// Launcher: there is a pipe or socket for COMMAND to tell its readiness by.
+    OpenNotification "prepare notification by" If(Opt::Notify);
+    /// Launcher: COMMAND's own pidfile under a supervisor is open and safe to use.
+    OpenChildPidfile "open" If(Opt::ChildPidfile);
+    /// Launcher: so is the lockfile.
     OpenLockfile "open" If(Opt::Lockfile);
     /// Launcher: so is the pidfile.
     OpenPidfile "open" If(Opt::Pidfile);
@@ -91,6 +99,10 @@ steps! {
     Terminal "take terminal" If(Opt::Ctty);
     /// Daemon: every other descriptor but the kept ones and its own is closed.
     Close "close descriptors" Unless(Opt::NoClose);
+    /// Daemon: has the descriptor that COMMAND tells its readiness on.
+    PassDescriptor "pass descriptor of" If(Opt::Notify);
+    /// Daemon: holds the lock of COMMAND's own pidfile, as of the next two.
+    LockChildPidfile "lock" If(Opt::ChildPidfile);
     /// Daemon: holds the lock of the lockfile, which still is what its path names.
     LockLockfile "lock" If(Opt::Lockfile);
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
@@ -99,6 +111,10 @@ steps! {
     Truncate "truncate" If(Opt::Truncate);
     /// Daemon: the pidfile holds its pid.
     Record "write" If(Opt::Pidfile);
+    /// Daemon: is the supervisor, and has made the process that takes the steps from here on.
+    Supervise "supervise" If(Opt::Restart);
+    /// Daemon: COMMAND's own pidfile holds its pid.
+    RecordChild "write" If(Opt::ChildPidfile);
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
     Signals "reset signals" Always;
     /// Daemon: has its niceness.
@@ -125,6 +141,8 @@ steps! {
     NoNewPrivs "set no_new_privs" If(Opt::NoNewPrivs);
     /// Daemon: has become COMMAND.
     Execute "execute" Always;
+    /// Launcher: COMMAND is ready, or has ended.
+    Wait "wait for" Always;
 }
 
 /// What the processes of a launch have in their hands.
@@ -149,6 +167,14 @@ pub struct Launch<'a> {
     null: Fd,
     lockfile: Fd,
     pidfile: Fd,
+    child_pidfile: Fd,
+    /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
+    notification: [Fd; 2],
+    /// The supervisor's output files.
+    outputs: [supervise::Output; 2],
+    /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
+    supervisor: Pid,
+    launcher: Fd,
     /// Where bgexec was started, for a relative pidfile.
     directory: Fd,
     /// The status pipe's read and write end.
@@ -158,6 +184,8 @@ pub struct Launch<'a> {
     /// The arguments and the environment.
     vectors: Vectors,
     identity: identity::Identity,
+    /// Whether SIGCHLD was ignored when bgexec started, as far as that matters.
+    ignores_children: bool,
 }
 
 impl<'a> Launch<'a> {
@@ -171,16 +199,22 @@ impl<'a> Launch<'a> {
             mask,
             umask: sys::umask(0),
             closed: 0,
-            used: plan.kept.low | 0b111,
+            used: plan.kept.low | plan.notification_bit() | 0b111,
             streams: [Fd::NONE; 3],
             null: Fd::NONE,
             lockfile: Fd::NONE,
             pidfile: Fd::NONE,
+            child_pidfile: Fd::NONE,
+            notification: [Fd::NONE; 2],
+            outputs: [supervise::Output::NONE; 2],
+            supervisor: 0,
+            launcher: Fd::NONE,
             directory: Fd::CWD,
             status: [Fd::NONE; 2],
-            shared: plan.includes(Step::Unshare),
+            shared: plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart),
             vectors: plan.options.vectors,
             identity: identity::Identity::new(),
+            ignores_children: false,
         }
     }
 
@@ -194,8 +228,7 @@ impl<'a> Launch<'a> {
             let done = if self.plan.foreground() {
                 self.finish(first)
             } else {
-                self.take(first, Step::Session as usize, None)
-                    .and_then(|()| self.detach())
+                self.take(first, Step::Session as usize, None).and_then(|()| self.detach())
             };
             let Err(reason) = done else {
                 return Ok(());
@@ -204,16 +237,20 @@ impl<'a> Launch<'a> {
                 // Somebody removed the file in between: whoever may have to remove it must have the new one.
                 self.release(self.lockfile);
                 self.release(self.pidfile);
-                (self.lockfile, self.pidfile) = (Fd::NONE, Fd::NONE);
-                first = Step::OpenLockfile;
+                self.release(self.child_pidfile);
+                (self.lockfile, self.pidfile, self.child_pidfile) = (Fd::NONE, Fd::NONE, Fd::NONE);
+                first = Step::OpenChildPidfile;
             } else if self.step == Step::Unshare && self.shared {
                 // Neither close_range nor unshare: the daemon gets a copy of the table from the start.
                 self.shared = false;
                 first = Step::Pipe;
             } else {
-                if !reason.is(Reason::RUNNING) {
-                    self.remove_pidfile();
+                // Whoever runs already has its pidfile, locked or not.
+                if !(reason.is(Reason::RUNNING) && self.step != Step::LockLockfile) {
+                    self.remove_pidfiles();
                 }
+                // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.
+                let _ = sys::rt_sigprocmask(SignalSet::ALL);
                 return Err(reason);
             }
         }
@@ -235,17 +272,24 @@ impl<'a> Launch<'a> {
                     Step::Stdin => self.open_stream(0)?,
                     Step::Stdout => self.open_stream(1)?,
                     Step::Stderr => self.open_stream(2)?,
+                    Step::OpenNotification => self.open_notification()?,
+                    Step::OpenChildPidfile => self.open_child_pidfile()?,
                     Step::OpenLockfile => self.open_lockfile()?,
                     Step::OpenPidfile => self.open_pidfile()?,
                     Step::Pipe => self.open_pipe()?,
                     Step::Session | Step::Daemon => {} // taken before there was a daemon: see `detach`
-                    Step::Group => sys::setpgid()?,
+                    Step::Group => self.lead_group()?,
                     Step::Unshare => self.unshare()?,
                     Step::Redirect => self.redirect()?,
                     Step::Close => self.close_others()?,
-                    Step::LockLockfile | Step::LockPidfile => self.lock()?,
+                    Step::PassDescriptor => self.pass_descriptor()?,
+                    Step::LockChildPidfile => self.lock(self.child_pidfile, true)?,
+                    Step::LockLockfile => self.lock(self.lockfile, false)?,
+                    Step::LockPidfile => self.lock(self.pidfile, true)?,
                     Step::Truncate => self.truncate()?,
-                    Step::Record => self.record_pid()?,
+                    Step::Record => write_pid(self.pidfile)?,
+                    Step::Supervise => return Err(self.supervise()),
+                    Step::RecordChild => write_pid(self.child_pidfile)?,
                     Step::Signals => self.reset_signals()?,
                     Step::Nice => sys::setpriority(self.plan.nice.unwrap_or(0))?,
                     Step::Ioprio => self.set_io_class()?,
@@ -260,6 +304,7 @@ impl<'a> Launch<'a> {
                     Step::Chdir => sys::chdir(self.word())?,
                     Step::Umask => self.set_umask(),
                     Step::Execute => return Err(self.execute(path)),
+                    Step::Wait => {} // taken when there is a daemon: see `wait` and `notify`
                 }
                 if self.plan.options.has(Opt::Verbose) {
                     self.tell()?;
@@ -284,13 +329,22 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    /// Refuses to run with another's rights.
+    /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
     fn trust(&self) -> Result<(), Reason> {
         if !sys::ids_agree() {
             return Err(Reason::IDS_DIFFER);
         }
-        if sys::getpid() == 1 && !self.plan.foreground() {
-            return Err(Reason::IS_PID_1);
+        if self.plan.is_init() && !self.plan.is_pid_1() {
+            sys::set_child_subreaper()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a process group; under init the one in the terminal's foreground, if there is a terminal.
+    fn lead_group(&self) -> Result<(), Reason> {
+        sys::setpgid()?;
+        if self.plan.is_init() {
+            let _ = sys::set_foreground(Fd::STDIN, sys::getpid());
         }
         Ok(())
     }
@@ -301,13 +355,9 @@ impl<'a> Launch<'a> {
         Ok(sys::chdir(ZStr::new(c"/"))?)
     }
 
-    /// Sets the file mode creation mask that was asked for, or else 0, or in the foreground the inherited one.
+    /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
     fn set_umask(&self) {
-        let default = if self.plan.foreground() {
-            self.umask
-        } else {
-            0
-        };
+        let default = if self.plan.keeps_surroundings() { self.umask } else { 0 };
         sys::umask(self.plan.umask.unwrap_or(default));
     }
 }

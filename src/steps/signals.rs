@@ -5,7 +5,7 @@
 use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
-use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP};
+use crate::sys::abi::{NSIG, SIGCHLD, SIGKILL, SIGSTOP};
 use crate::sys::{self, SignalSet};
 
 impl Launch<'_> {
@@ -13,7 +13,8 @@ impl Launch<'_> {
     pub(super) fn reset_signals(&self) -> Result<(), Reason> {
         let keep = self.plan.options.has(Opt::KeepSignals);
         for signal in 1..=NSIG {
-            let ignore = self.plan.ignored.low >> (signal % 64) & 1;
+            let again = keep && signal == SIGCHLD && self.ignores_children;
+            let ignore = self.plan.ignored.low >> (signal % 64) & 1 | u64::from(again);
             if ignore != 0 || !keep && signal != SIGKILL && signal != SIGSTOP {
                 sys::rt_sigaction(signal, ignore as usize)?;
             }

@@ -6,8 +6,8 @@ use super::Launch;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT,
-    O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY,
+    AT_EMPTY_PATH, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY,
+    O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, Stat};
@@ -31,11 +31,8 @@ impl Launch<'_> {
         match self.plan.stream(number) {
             Stream::File(file) => {
                 let output = self.streams[1];
-                fd = open_file(file, number != 0)?;
-                if number == 2
-                    && output.is_some()
-                    && sys::is_same_file(fd, output, ZStr::new(c""), AT_EMPTY_PATH)?
-                {
+                fd = open_file(Fd::CWD, file, number != 0)?;
+                if number == 2 && output.is_some() && sys::is_same_file(fd, output, ZStr::new(c""), AT_EMPTY_PATH)? {
                     sys::close(fd);
                     fd = output; // one description for both, so that neither overwrites the other's lines
                 } else {
@@ -88,13 +85,9 @@ impl Launch<'_> {
 }
 
 /// Opens a stream's file without waiting for anybody: a FIFO's other end, a serial line's carrier.
-fn open_file(file: Word, output: bool) -> Result<Fd, Reason> {
-    let (how, flags) = if output {
-        (O_WRONLY | O_CREAT, O_APPEND)
-    } else {
-        (O_RDONLY, 0)
-    };
-    let fd = sys::openat(Fd::CWD, file, how | flags | O_NONBLOCK, 0o640)?;
+pub(super) fn open_file(directory: Fd, file: Word, output: bool) -> Result<Fd, Reason> {
+    let (how, flags) = if output { (O_WRONLY | O_CREAT, O_APPEND) } else { (O_RDONLY, 0) };
+    let fd = sys::openat(directory, file, how | flags | O_NONBLOCK, 0o640)?;
     sys::fcntl(fd, F_SETFL, flags)?;
     Ok(fd)
 }
@@ -103,11 +96,7 @@ fn open_file(file: Word, output: bool) -> Result<Fd, Reason> {
 /// /dev or else in /; nothing stays behind. Where two do so at once, one opens the other's.
 fn null_device() -> Result<Fd, Reason> {
     let mut failure = None;
-    for path in [
-        NULL_DEVICE,
-        ZStr::new(c"/dev/.bgexec"),
-        ZStr::new(c"/.bgexec"),
-    ] {
+    for path in [NULL_DEVICE, ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
         loop {
             let private = failure.is_some();
             if private
@@ -117,7 +106,7 @@ fn null_device() -> Result<Fd, Reason> {
                 break;
             }
             let opened = open_null_device(path);
-            if private && opened.is_ok() {
+            if private && opened != Err(Reason::NOT_THE_NULL_DEVICE) {
                 let _ = sys::unlinkat(Fd::CWD, path); // the other may have been faster
             }
             match opened {
@@ -136,9 +125,5 @@ fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
     let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
     let mut stat = Stat::new();
     sys::fstat(fd, &mut stat)?;
-    if stat.is_character_device(1, 3) {
-        Ok(fd)
-    } else {
-        Err(Reason::NOT_THE_NULL_DEVICE)
-    }
+    if stat.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
 }

@@ -56,30 +56,66 @@ pub fn status(plan: &Plan) -> State {
 /// # Errors
 /// Why it still runs, or why there was nothing to stop.
 pub fn stop(plan: &Plan) -> Result<(), Reason> {
-    let mut target = Target {
-        plan,
-        pidfile: Fd::NONE,
-        pid: 0,
-        process: Fd::NONE,
-    };
+    let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE };
     target.find()?;
-    let signal = plan.signal.unwrap_or(SIGTERM);
-    let schedule = match plan.options.value(Opt::Retry) {
-        None if plan.signal.is_some() => return target.send(signal),
-        None => ZStr::new(c"TERM/30/KILL/5"),
-        Some(schedule) => schedule,
-    };
-    let dead = match scan::seconds(schedule) {
-        Some((wait, rest)) if rest.first() == 0 => {
-            target.try_for(signal, wait)? || target.try_for(SIGKILL, wait)?
-        }
-        _ => target.follow(schedule)?,
-    };
+    if plan.signal.is_some() && !plan.options.has(Opt::Retry) {
+        return target.send(plan.signal.unwrap_or(SIGTERM));
+    }
+    let dead = follow(plan, ZStr::new(c"TERM/30/KILL/5"), &mut |item| match item {
+        Item::Wait(wait) => target.wait(wait),
+        Item::Signal(signal) => target.send(signal).map(|()| false),
+    })?;
     if !dead {
         return Err(Reason::STILL_RUNNING.with(target.pid as u32));
     }
     files::remove(target.pidfile, Fd::CWD, plan.pidfile());
     Ok(())
+}
+
+/// Follows the schedule of `--retry`, or else the usual one, until it is over or `act` says that the daemon is dead; gives
+/// whether it is.
+///
+/// # Errors
+/// That of `act`.
+pub(super) fn follow(
+    plan: &Plan,
+    usual: Word,
+    act: &mut dyn FnMut(Item) -> Result<bool, Reason>,
+) -> Result<bool, Reason> {
+    let schedule = plan.options.value(Opt::Retry).unwrap_or(usual);
+    if let Some((wait, rest)) = scan::seconds(schedule)
+        && rest.first() == 0
+    {
+        for signal in [plan.signal.unwrap_or(SIGTERM), SIGKILL] {
+            if act(Item::Signal(signal))? || act(Item::Wait(wait))? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    }
+    let mut rest = schedule;
+    let mut again = None;
+    loop {
+        let behind = match scan::forever(rest) {
+            Some(behind) => {
+                again = Some(behind.rest());
+                behind
+            }
+            None => {
+                let Some((item, behind)) = scan::item(rest) else {
+                    return Ok(false);
+                };
+                if act(item)? {
+                    return Ok(true);
+                }
+                behind
+            }
+        };
+        rest = match (behind.first(), again) {
+            (0, Some(start)) => start,
+            _ => behind.rest(),
+        };
+    }
 }
 
 impl Target<'_> {
@@ -90,11 +126,10 @@ impl Target<'_> {
         }
         loop {
             let path = self.plan.pidfile();
-            let opened =
-                files::open_pidfile(path, O_RDWR).or_else(|reason| match reason.is_errno(EACCES) {
-                    true => files::open_pidfile(path, O_RDONLY),
-                    false => Err(reason),
-                });
+            let opened = files::open_pidfile(path, O_RDWR).or_else(|reason| match reason.is_errno(EACCES) {
+                true => files::open_pidfile(path, O_RDONLY),
+                false => Err(reason),
+            });
             self.pidfile = match opened {
                 Err(reason) if reason.is_errno(ENOENT) => return Err(Reason::NOT_RUNNING),
                 opened => opened?,
@@ -121,8 +156,7 @@ impl Target<'_> {
 
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
     fn send(&self, signal: u32) -> Result<(), Reason> {
-        let group =
-            self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
+        let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
         let sent = if group {
             sys::kill(-self.pid, signal)
         } else {
@@ -137,12 +171,7 @@ impl Target<'_> {
         }
     }
 
-    /// Sends a signal and waits so many milliseconds for the end; gives whether it came.
-    fn try_for(&self, signal: u32, wait: u64) -> Result<bool, Reason> {
-        self.send(signal)?;
-        self.wait(wait)
-    }
-
+    /// Waits so many milliseconds for the end; gives whether it came.
     fn wait(&self, wait: u64) -> Result<bool, Reason> {
         let end = sys::clock_gettime(CLOCK_MONOTONIC)? + wait as i64 * 1_000_000;
         loop {
@@ -150,10 +179,10 @@ impl Target<'_> {
             let mut process = [PollFd::new(self.process)];
             let pause = left.div_ceil(1_000_000);
             let ready = if self.process.is_some() {
-                sys::ppoll(&mut process, pause).is_ok() && process[0].is_ready()
+                sys::ppoll(&mut process, Some(pause)).is_ok() && process[0].is_ready()
             } else {
                 !self.is_alive() || {
-                    let _ = sys::ppoll(&mut process, pause.min(POLL));
+                    let _ = sys::ppoll(&mut process, Some(pause.min(POLL)));
                     false
                 }
             };
@@ -164,28 +193,5 @@ impl Target<'_> {
                 return Ok(false);
             }
         }
-    }
-
-    /// Follows a schedule to its end, or to the daemon's; gives whether it is dead.
-    fn follow(&self, schedule: Word) -> Result<bool, Reason> {
-        let mut rest = schedule;
-        let mut again = None;
-        while let Some((item, behind)) = scan::item(rest) {
-            match item {
-                Item::Signal(signal) => self.send(signal)?,
-                Item::Wait(wait) => {
-                    if self.wait(wait)? {
-                        return Ok(true);
-                    }
-                }
-                Item::Forever => again = Some(behind.rest()),
-            }
-            rest = match (behind.first(), again) {
-                (0, Some(start)) => start,
-                (0, None) => break,
-                _ => behind.rest(),
-            };
-        }
-        Ok(false)
     }
 }

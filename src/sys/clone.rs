@@ -1,33 +1,32 @@
-//! Children made as vfork makes them.
+//! Making a child.
 
 #![allow(unsafe_code)]
 
 use core::arch::naked_asm;
 
 use super::abi;
-use super::call::{Result, Sysno, value};
+use super::call::{Errno, Result, Sysno, value};
 use super::process::Pid;
 
-/// `clone(CLONE_VM|CLONE_VFORK|flags)`—Make a child that runs `entry(argument)` in this process's memory while this
-/// process waits; gives the child's pid once it has executed a program or ended. `exit_signal` is sent then.
+/// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. `exit_signal` is sent when it ends.
 ///
-/// The kernel copies no page table, and the child needs no stack: it runs `entry` below the caller's frames, which stay
-/// as they are because the caller is suspended meanwhile. What `entry` writes through `argument` the caller sees, unless
-/// the kernel (or an emulator in its place) made an ordinary child: nothing may depend on either.
+/// With CLONE_VM and CLONE_VFORK it runs in this process's memory while this process waits until it has executed a program
+/// or ended. The kernel then copies no page table, and the child needs no stack: it runs `entry` below the caller's frames,
+/// which stay as they are because the caller is suspended meanwhile. What `entry` writes through `argument` the caller
+/// sees, unless the kernel (or an emulator in its place) made an ordinary child: nothing may depend on either.
+///
+/// Without both it runs in a copy of this process's memory.
 ///
 /// # Errors
-/// [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
-pub fn clone_vm<T>(
-    flags: u32,
-    exit_signal: u32,
-    entry: extern "C" fn(&mut T) -> !,
-    argument: &mut T,
-) -> Result<Pid> {
-    let flags = abi::CLONE_VM | abi::CLONE_VFORK | flags | exit_signal;
-    // SAFETY: `entry` takes the address of a `T`, which is lent to the child for as long as this process waits; and it
-    // never returns into frames that both processes share.
-    let answer =
-        unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), entry as usize) };
+/// EINVAL: CLONE_VM without CLONE_VFORK, or the reverse; [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
+pub fn clone<T>(flags: u32, exit_signal: u32, entry: extern "C" fn(&mut T) -> !, argument: &mut T) -> Result<Pid> {
+    if (flags & abi::CLONE_VM != 0) != (flags & abi::CLONE_VFORK != 0) {
+        return Err(Errno::INVAL);
+    }
+    let flags = flags | exit_signal;
+    // SAFETY: `entry` takes the address of a `T`, which is lent to the child for as long as this process waits, or which is
+    // the child's own copy; and it never returns into frames that both processes share.
+    let answer = unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), entry as usize) };
     value(answer).map(|pid| pid as Pid)
 }
 
@@ -36,7 +35,7 @@ pub fn clone_vm<T>(
 /// The return address lies on the stack that both share. The child leaves it alone, as it pushes below.
 ///
 /// # Safety
-/// `flags` hold CLONE_VM and CLONE_VFORK; `entry` takes `argument` and does not return.
+/// `flags` hold CLONE_VFORK if they hold CLONE_VM; `entry` takes `argument` and does not return.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize) -> usize {

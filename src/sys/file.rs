@@ -42,15 +42,7 @@ fn descriptor(answer: usize) -> Result<Fd> {
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
     // SAFETY: the kernel reads the path up to its NUL.
-    descriptor(unsafe {
-        persist(
-            Sysno::openat,
-            dir.0 as usize,
-            path.as_ptr() as usize,
-            flags as usize,
-            mode as usize,
-        )
-    })
+    descriptor(unsafe { persist(Sysno::openat, dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize) })
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -76,16 +68,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    value(unsafe {
-        persist(
-            Sysno::dup3,
-            from.0 as usize,
-            to.0 as usize,
-            flags as usize,
-            0,
-        )
-    })
-    .map(drop)
+    value(unsafe { persist(Sysno::dup3, from.0 as usize, to.0 as usize, flags as usize, 0) }).map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -106,15 +89,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    done(unsafe {
-        persist(
-            Sysno::fcntl,
-            fd.0 as usize,
-            abi::F_SETLK as usize,
-            &raw const lock as usize,
-            0,
-        )
-    })
+    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0) })
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
@@ -125,26 +100,12 @@ pub fn lock(fd: Fd) -> Result<()> {
 pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    done(unsafe {
-        persist(
-            Sysno::fcntl,
-            fd.0 as usize,
-            abi::F_GETLK as usize,
-            &raw mut lock as usize,
-            0,
-        )
-    })?;
+    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0) })?;
     Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
 }
 
 fn whole_file(kind: u32) -> abi::flock {
-    abi::flock {
-        l_type: kind as i16,
-        l_whence: 0,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    }
+    abi::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 /// What [`fstat`] and [`fstatat`] tell of a file.
@@ -191,9 +152,7 @@ impl Stat {
 
 /// Seconds and nanoseconds as nanoseconds alone, which reach to the year 2262.
 pub(super) fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
-    seconds
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(nanoseconds)
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
 }
 
 /// A device's number as the kernel packs it, for a major and minor below 256.
@@ -238,15 +197,7 @@ pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe {
-        persist(
-            Sysno::read,
-            fd.0 as usize,
-            buffer.as_mut_ptr() as usize,
-            buffer.len(),
-            0,
-        )
-    })
+    value(unsafe { persist(Sysno::read, fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0) })
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -264,20 +215,8 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = value(unsafe {
-        persist(
-            Sysno::write,
-            fd.0 as usize,
-            bytes.as_ptr() as usize,
-            bytes.len(),
-            0,
-        )
-    })?;
-    if count as usize == bytes.len() {
-        Ok(())
-    } else {
-        Err(Errno::IO)
-    }
+    let count = value(unsafe { persist(Sysno::write, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0) })?;
+    if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
 /// `ftruncate(fd, 0)`—Empty a file.
@@ -305,15 +244,7 @@ pub fn unlinkat(dir: Fd, path: ZStr) -> Result<()> {
 pub fn mknod_character(path: ZStr, major: u32, minor: u32) -> Result<()> {
     let mode = abi::S_IFCHR | 0o666;
     // SAFETY: the kernel reads the path up to its NUL.
-    done(unsafe {
-        call!(
-            mknodat,
-            abi::AT_FDCWD,
-            path.as_ptr(),
-            mode,
-            device(major, minor)
-        )
-    })
+    done(unsafe { call!(mknodat, abi::AT_FDCWD, path.as_ptr(), mode, device(major, minor)) })
 }
 
 /// `pipe2(O_CLOEXEC)`—A pipe: its read end, its write end.
@@ -325,6 +256,15 @@ pub fn pipe() -> Result<[Fd; 2]> {
     // SAFETY: the kernel writes two descriptors.
     done(unsafe { call!(pipe2, ends.as_mut_ptr(), abi::O_CLOEXEC) })?;
     Ok(ends)
+}
+
+/// `fchdir(fd)`—Change the working directory to an open one.
+///
+/// # Errors
+/// [fchdir(2)](https://man7.org/linux/man-pages/man2/fchdir.2.html)
+pub fn fchdir(fd: Fd) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { call!(fchdir, fd.0) })
 }
 
 /// `chdir(path)`—Change the working directory.
@@ -377,12 +317,7 @@ impl Path {
     /// An empty path. The room is not touched before it is used.
     #[inline(always)]
     pub const fn new() -> Self {
-        Path {
-            lost: None,
-            base: 0,
-            length: 0,
-            bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX],
-        }
+        Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
     }
 
     /// `getcwd()`—Makes relative paths begin with the working directory, as it is now.

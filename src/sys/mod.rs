@@ -13,10 +13,12 @@ mod clone;
 mod file;
 mod process;
 mod signal;
+mod socket;
 pub mod zstr;
 
 pub use call::{Errno, Result};
-pub use clone::clone_vm;
+pub use clone::clone;
 pub use file::*;
 pub use process::*;
 pub use signal::*;
+pub use socket::*;

@@ -42,7 +42,7 @@ pub fn exit(status: u32) -> ! {
     }
 }
 
-/// `wait4(pid, options)`—Wait for a child, whatever its exit signal, and reap it; gives its wait status, or `None` if
+/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives its wait status, or `None` if
 /// `options` holds WNOHANG and it still runs.
 ///
 /// # Errors
@@ -51,32 +51,30 @@ pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
     let mut status = 0;
     // SAFETY: the kernel writes the status.
     match value(unsafe {
-        persist(
-            Sysno::wait4,
-            pid as usize,
-            &raw mut status as usize,
-            (options | abi::__WALL) as usize,
-            0,
-        )
+        persist(Sysno::wait4, pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0)
     })? {
         0 => Ok(None),
-        _ => Ok(Some(WaitStatus(status))),
+        pid => Ok(Some(WaitStatus { pid: pid as Pid, bits: status })),
     }
 }
 
 /// How a child ended.
 #[derive(Clone, Copy)]
-pub struct WaitStatus(u32);
+pub struct WaitStatus {
+    /// Which.
+    pub pid: Pid,
+    bits: u32,
+}
 
 impl WaitStatus {
     /// The signal that killed it; 0 if it exited.
     pub fn signal(self) -> u32 {
-        self.0 & 0x7f
+        self.bits & 0x7f
     }
 
     /// The exit status that it gave, if it exited.
     pub fn code(self) -> u32 {
-        self.0 >> 8 & 0xff
+        self.bits >> 8 & 0xff
     }
 }
 
@@ -199,6 +197,25 @@ pub fn set_no_new_privs() -> Result<()> {
     done(unsafe { call!(prctl, abi::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
 }
 
+/// `prctl(PR_SET_CHILD_SUBREAPER)`—Become the parent of every orphan among one's descendants.
+///
+/// # Errors
+/// EINVAL before Linux 3.4;
+/// [PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)
+pub fn set_child_subreaper() -> Result<()> {
+    // SAFETY: with this option no argument is a pointer.
+    done(unsafe { call!(prctl, abi::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
+}
+
+/// `ioctl(fd, TIOCSPGRP, group)`—Make a process group the foreground one of the caller's controlling terminal.
+///
+/// # Errors
+/// ENOTTY: not that terminal; [tcsetpgrp(3)](https://man7.org/linux/man-pages/man3/tcsetpgrp.3.html)
+pub fn set_foreground(fd: Fd, group: Pid) -> Result<()> {
+    // SAFETY: the kernel reads the group.
+    done(unsafe { call!(ioctl, fd.0, abi::TIOCSPGRP, &raw const group) })
+}
+
 /// `setpriority(PRIO_PROCESS, 0, nice)`—Set the niceness, -20 to 19.
 ///
 /// # Errors
@@ -215,14 +232,7 @@ pub fn setpriority(nice: i32) -> Result<()> {
 /// EPERM: not privileged; [ioprio_set(2)](https://man7.org/linux/man-pages/man2/ioprio_set.2.html)
 pub fn ioprio_set(class: u32, priority: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe {
-        call!(
-            ioprio_set,
-            abi::IOPRIO_WHO_PROCESS,
-            0,
-            class << 13 | priority
-        )
-    })
+    done(unsafe { call!(ioprio_set, abi::IOPRIO_WHO_PROCESS, 0, class << 13 | priority) })
 }
 
 /// `prlimit64(0, resource, limit)`—Set a resource's soft and hard limit.
@@ -230,10 +240,7 @@ pub fn ioprio_set(class: u32, priority: u32) -> Result<()> {
 /// # Errors
 /// EPERM: not privileged; [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
 pub fn setrlimit(resource: u32, [soft, hard]: [u64; 2]) -> Result<()> {
-    let limit = abi::rlimit64 {
-        rlim_cur: soft,
-        rlim_max: hard,
-    };
+    let limit = abi::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the kernel reads the structure.
     done(unsafe { call!(prlimit64, 0, resource, &raw const limit, 0) })
 }
@@ -293,24 +300,16 @@ pub fn pidfd_send_signal(process: Fd, signal: u32) -> Result<()> {
     done(unsafe { call!(pidfd_send_signal, process.0, signal, 0, 0) })
 }
 
-/// `ppoll(descriptors, timeout)`—Wait until one of them can be read, or the time (in milliseconds) is over; gives how many
+/// `ppoll(descriptors, timeout)`—Wait until one of them can be read, or the time (in milliseconds), if there is one, is over; gives how many
 /// can. A negative descriptor is none.
 ///
 /// # Errors
 /// EINTR: a signal came; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
-pub fn ppoll(descriptors: &mut [PollFd], timeout: u64) -> Result<u32> {
-    let time = [(timeout / 1000) as i64, (timeout % 1000 * 1_000_000) as i64];
+pub fn ppoll(descriptors: &mut [PollFd], timeout: Option<u64>) -> Result<u32> {
+    let time = timeout.map(super::signal::milliseconds);
+    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
     // SAFETY: the kernel reads the time and writes within the slice.
-    value(unsafe {
-        call!(
-            ppoll,
-            descriptors.as_mut_ptr(),
-            descriptors.len(),
-            time.as_ptr(),
-            0,
-            0
-        )
-    })
+    value(unsafe { call!(ppoll, descriptors.as_mut_ptr(), descriptors.len(), time, 0, 0) })
 }
 
 /// A descriptor to wait for.
@@ -320,11 +319,7 @@ pub struct PollFd(abi::pollfd);
 impl PollFd {
     /// One that is to become readable.
     pub fn new(fd: Fd) -> PollFd {
-        PollFd(abi::pollfd {
-            fd: fd.0 as i32,
-            events: abi::POLLIN as i16,
-            revents: 0,
-        })
+        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLIN as i16, revents: 0 })
     }
 
     /// Whether there is something to read, or the other end is closed.
@@ -338,10 +333,7 @@ impl PollFd {
 /// # Errors
 /// [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
 pub fn descriptor_limit() -> Result<u32> {
-    let mut limit = abi::rlimit64 {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = abi::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(prlimit64, 0, abi::RLIMIT_NOFILE, 0, &raw mut limit) })?;
     Ok(u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX))

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, call, done};
+use super::call::{Result, Sysno, call, done, persist, value};
+use super::file::Fd;
 use super::process::Pid;
 
 /// A set of signals: bit N-1 for signal N.
@@ -33,35 +34,50 @@ impl SignalSet {
 pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
     let mut old = SignalSet::NONE;
     // SAFETY: the kernel reads one set and writes the other.
-    done(unsafe {
-        call!(
-            rt_sigprocmask,
-            abi::SIG_SETMASK,
-            &raw const set,
-            &raw mut old,
-            size_of::<SignalSet>()
-        )
-    })?;
+    done(unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) })?;
     Ok(old)
 }
 
-/// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
+/// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1); gives what it was.
 ///
 /// # Errors
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
-pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
+pub fn rt_sigaction(signal: u32, handler: usize) -> Result<usize> {
     let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
-    // SAFETY: the kernel reads the structure, in which no handler is a function.
-    done(unsafe {
-        call!(
-            rt_sigaction,
-            signal,
-            action.as_ptr(),
-            0,
-            size_of::<SignalSet>()
-        )
-    })
+    let mut old = [0_usize; 4];
+    // SAFETY: the kernel reads the one structure, in which no handler is a function, and writes the other.
+    done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), old.as_mut_ptr(), size_of::<SignalSet>()) })?;
+    Ok(old[0])
+}
+
+/// `rt_sigtimedwait(set, timeout)`—Take a pending signal of a set, waiting for one up to so many milliseconds, or without
+/// end.
+///
+/// # Errors
+/// EAGAIN: none came; [rt_sigtimedwait(2)](https://man7.org/linux/man-pages/man2/rt_sigtimedwait.2.html)
+pub fn rt_sigtimedwait(set: SignalSet, timeout: Option<u64>) -> Result<u32> {
+    let time = timeout.map(milliseconds);
+    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
+    // SAFETY: the kernel reads the set and the time.
+    let answer =
+        unsafe { persist(Sysno::rt_sigtimedwait, &raw const set as usize, 0, time as usize, size_of::<SignalSet>()) };
+    value(answer)
+}
+
+/// Milliseconds as the kernel takes them (struct timespec).
+pub(super) fn milliseconds(time: u64) -> [i64; 2] {
+    [(time / 1000) as i64, (time % 1000 * 1_000_000) as i64]
+}
+
+/// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
+///
+/// # Errors
+/// [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html)
+pub fn signalfd(set: SignalSet) -> Result<Fd> {
+    // SAFETY: the kernel reads the set.
+    let answer = unsafe { call!(signalfd4, usize::MAX, &raw const set, size_of::<SignalSet>(), abi::O_CLOEXEC) };
+    value(answer).map(Fd)
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.

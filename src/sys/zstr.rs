@@ -25,10 +25,7 @@ impl<'a> ZStr<'a> {
     /// The string that a `CStr` holds.
     pub const fn new(text: &'a CStr) -> Self {
         // SAFETY: a reference is never null.
-        ZStr(
-            unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) },
-            PhantomData,
-        )
+        ZStr(unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut().cast()) }, PhantomData)
     }
 
     /// The string at an address.
@@ -37,10 +34,7 @@ impl<'a> ZStr<'a> {
     /// The address is the first byte of a NUL-terminated string that lives, unchanged, for `'a`.
     pub(super) const unsafe fn from_ptr(first: *const u8) -> Self {
         // SAFETY: no byte's address is null.
-        ZStr(
-            unsafe { NonNull::new_unchecked(first.cast_mut()) },
-            PhantomData,
-        )
+        ZStr(unsafe { NonNull::new_unchecked(first.cast_mut()) }, PhantomData)
     }
 
     /// The first byte, 0 at the end.
@@ -124,11 +118,7 @@ impl<'a> ZStr<'a> {
         loop {
             let digit = u64::from(rest.first().wrapping_sub(b'0'));
             if digit > 9 {
-                return if rest == self {
-                    None
-                } else {
-                    Some((value, rest))
-                };
+                return if rest == self { None } else { Some((value, rest)) };
             }
             value = value * base + digit;
             if digit >= base || value > highest {
@@ -156,8 +146,7 @@ impl<'a> ZStr<'a> {
 
 impl PartialEq<&CStr> for ZStr<'_> {
     fn eq(&self, other: &&CStr) -> bool {
-        self.strip(ZStr::new(other))
-            .is_some_and(|rest| rest.first() == 0)
+        self.strip(ZStr::new(other)).is_some_and(|rest| rest.first() == 0)
     }
 }
 
@@ -242,6 +231,8 @@ pub struct Vectors {
     pub envp: Words,
     /// Where in it that begins which was inherited; before that stands what was added.
     pub inherited: Words,
+    /// How many slots between argv's NULL and the environment are free.
+    free: usize,
 }
 
 impl Vectors {
@@ -259,21 +250,12 @@ impl Vectors {
         let argv = unsafe { Words::new(argv.cast()) };
         // SAFETY: the kernel ends envp with a NULL.
         let envp = unsafe { Words::new(envp.cast()) };
-        Vectors {
-            argv,
-            last: argv,
-            envp,
-            inherited: envp,
-        }
+        Vectors { argv, last: argv, envp, inherited: envp, free: 0 }
     }
 
     /// Sets a variable in place of the inherited one, unless it was added before.
     pub fn set_default(&mut self, entry: Word) {
-        if self
-            .envp
-            .find_variable(entry)
-            .is_none_or(|place| place >= self.inherited)
-        {
+        if self.envp.find_variable(entry).is_none_or(|place| place >= self.inherited) {
             self.remove(entry);
             self.append(entry);
         }
@@ -281,7 +263,7 @@ impl Vectors {
 
     /// Adds an entry at the end of the environment. It takes room from the auxiliary vector, which nobody reads any more and
     /// which has more than 30 slots on every kernel: enough for the few variables that bgexec sets of its own.
-    fn append(&mut self, entry: Word) {
+    pub fn append(&mut self, entry: Word) {
         let mut end = self.envp;
         while end.get().is_some() {
             end = end.next();
@@ -297,18 +279,23 @@ impl Vectors {
     /// down by one, and so does the NULL between the two. So an entry is added without memory for a new array.
     pub fn export(&mut self, entry: Word) {
         let mut slot = self.last;
-        if slot == self.argv {
+        if self.free > 0 {
+            self.free -= 1;
+            // SAFETY: the slot before the environment is free.
+            self.envp = Words(unsafe { self.envp.0.sub(1) });
+        } else if slot != self.argv {
+            // SAFETY: `last` lies behind argv[0], so that the slot before it is an argument's too.
+            self.last = Words(unsafe { slot.0.sub(1) });
+            while let Some(word) = slot.next().get() {
+                slot.set(word);
+                slot = slot.next();
+            }
+            self.envp = slot.next();
+            slot.cut();
+        } else {
             return; // nothing was read
         }
-        // SAFETY: `last` lies behind argv[0], so that the slot before it is an argument's too.
-        self.last = Words(unsafe { slot.0.sub(1) });
-        while let Some(word) = slot.next().get() {
-            slot.set(word);
-            slot = slot.next();
-        }
-        self.envp = slot.next();
-        slot.cut();
-        // SAFETY: argv ends one slot earlier now, so that its old NULL lies between the new one and envp.
+        // SAFETY: this slot is free, or was argv's NULL before argv was made to end one slot earlier.
         unsafe { self.envp.0.as_ref() }.set(Some(entry));
     }
 
@@ -326,6 +313,7 @@ impl Vectors {
                 moving = word;
             }
             self.envp = self.envp.next();
+            self.free += 1;
             if place >= self.inherited {
                 self.inherited = self.inherited.next();
             }

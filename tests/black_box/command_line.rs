@@ -24,11 +24,7 @@ mod spelling {
         let sandbox = Sandbox::new();
         sandbox.make_directory("there");
         let daemon = sandbox.start(words);
-        assert_eq!(
-            (daemon.cwd, daemon.umask),
-            (sandbox.path("there"), 0o27),
-            "{words:?}"
-        );
+        assert_eq!((daemon.cwd, daemon.umask), (sandbox.path("there"), 0o27), "{words:?}");
     }
 
     #[test]
@@ -54,24 +50,14 @@ mod spelling {
     #[test]
     fn old_habits_are_accepted() {
         assert_same(&["-a", "-b", "-f", "-m", "-cthere", "-k27"]);
-        assert_same(&[
-            "--append",
-            "--background",
-            "--close-fds",
-            "--make-pidfile",
-            "-cthere",
-            "-k27",
-        ]);
+        assert_same(&["--append", "--background", "--close-fds", "--make-pidfile", "-cthere", "-k27"]);
         assert_same(&["--fork", "-cthere", "-k27"]);
     }
 
     #[test]
     fn options_end_at_the_first_operand() {
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(&["true", "--bogus", "-Z"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["true", "--bogus", "-Z"]).run().assert_started();
         sandbox.bgexec(&["--", "true", "-Z"]).run().assert_started();
         let output = sandbox.bgexec(&["--", "-Z"]).run();
         output.assert_unable(127, "execute -Z: No such file or directory");
@@ -113,10 +99,7 @@ mod refused {
     fn option_without_its_value() {
         let sandbox = Sandbox::new();
         for word in ["-p", "--pidfile", "-qp", "--env", "--unset", "-k"] {
-            sandbox
-                .bgexec(&[word])
-                .run()
-                .assert_unable(125, &format!("use {word}: value is missing"));
+            sandbox.bgexec(&[word]).run().assert_unable(125, &format!("use {word}: value is missing"));
         }
     }
 
@@ -124,29 +107,13 @@ mod refused {
     fn flag_with_a_value() {
         let sandbox = Sandbox::new();
         for word in ["--foreground=yes", "--foreground=", "--help=me"] {
-            sandbox
-                .bgexec(&[word, "true"])
-                .run()
-                .assert_unable(125, &format!("use {word}: takes no value"));
+            sandbox.bgexec(&[word, "true"]).run().assert_unable(125, &format!("use {word}: takes no value"));
         }
     }
 
     #[test]
     fn umask_that_is_no_octal_mode() {
-        for value in [
-            "9",
-            "0888",
-            "1000",
-            "77777",
-            "",
-            "x",
-            "22x",
-            " 22",
-            "-1",
-            "+22",
-            "99999999999999999999",
-            "0x1",
-        ] {
+        for value in ["9", "0888", "1000", "77777", "", "x", "22x", " 22", "-1", "+22", "99999999999999999999", "0x1"] {
             assert_refused(&["-k", value], &format!("-k {value}: not an octal mode"));
         }
         assert_refused(&["-k9"], "-k9: not an octal mode");
@@ -156,10 +123,7 @@ mod refused {
     #[test]
     fn nothing_is_touched_before_the_command_line_is_understood() {
         let sandbox = Sandbox::new();
-        let output = sandbox
-            .bgexec(&["-p", "x.pid", "-O", "log", "-l", "x.lock", "-k", "9"])
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["-p", "x.pid", "-O", "log", "-l", "x.lock", "-k", "9"]).probe(["stay"]).run();
         output.assert_unable(125, "use -k 9: not an octal mode");
         assert!(!sandbox.exists("x.pid") && !sandbox.exists("log") && !sandbox.exists("x.lock"));
     }
@@ -167,13 +131,8 @@ mod refused {
     #[test]
     fn control_bytes_are_not_written_to_the_terminal() {
         let sandbox = Sandbox::new();
-        let output = sandbox
-            .bgexec(&["-c", "a\nb\u{1b}[31m\u{7f}\t\u{e9}", "true"])
-            .run();
-        output.assert_unable(
-            125,
-            "change directory to a?b?[31m??\u{e9}: No such file or directory",
-        );
+        let output = sandbox.bgexec(&["-c", "a\nb\u{1b}[31m\u{7f}\t\u{e9}", "true"]).run();
+        output.assert_unable(125, "change directory to a?b?[31m??\u{e9}: No such file or directory");
         let output = sandbox.bgexec(&["--bo\ngus", "true"]).run();
         output.assert_unable(125, "use --bo?gus: unknown option");
     }
@@ -194,11 +153,7 @@ mod refused {
             }
             assert_eq!(output.status.code(), Some(125));
             assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
-            assert!(
-                output.stderr.starts_with("bgexec: unable to "),
-                "{}",
-                output.stderr
-            );
+            assert!(output.stderr.starts_with("bgexec: unable to "), "{}", output.stderr);
             assert!(!sandbox.exists("x.pid"));
         }
     }
@@ -222,20 +177,11 @@ mod information {
 
     #[test]
     fn help_is_on_standard_output() {
-        for words in [
-            &["--help"][..],
-            &["-h"],
-            &["-qh", "true"],
-            &["-p", "x.pid", "--help", "true"],
-        ] {
+        for words in [&["--help"][..], &["-h"], &["-qh", "true"], &["-p", "x.pid", "--help", "true"]] {
             let sandbox = Sandbox::new();
             let output = sandbox.bgexec(words).run();
             assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""));
-            assert!(
-                output
-                    .stdout
-                    .starts_with("usage: bgexec [OPTION]... [--] COMMAND [ARG]...\n")
-            );
+            assert!(output.stdout.starts_with("usage: bgexec [OPTION]... [--] COMMAND [ARG]...\n"));
             assert!(!sandbox.exists("x.pid"));
         }
     }
@@ -286,10 +232,7 @@ mod information {
         for word in ["--version", "-V"] {
             let output = Sandbox::new().bgexec(&[word]).run();
             let version = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
-            assert_eq!(
-                (output.status.code(), &*output.stdout, &*output.stderr),
-                (Some(0), version, "")
-            );
+            assert_eq!((output.status.code(), &*output.stdout, &*output.stderr), (Some(0), version, ""));
         }
     }
 
@@ -311,13 +254,10 @@ mod information {
     #[test]
     fn usage_is_what_a_caller_without_any_word_gets() {
         let sandbox = Sandbox::new();
-        let program = std::ffi::CString::new(bgexec().into_os_string().into_encoded_bytes())
-            .expect("no NUL in a path");
+        let program = std::ffi::CString::new(bgexec().into_os_string().into_encoded_bytes()).expect("no NUL in a path");
         for environment in [&[][..], &[c"A=1"]] {
             let program = program.clone();
-            let launch = sandbox
-                .bgexec(&[])
-                .before_exec(move || Err(kernel::execute(&program, &[], environment)));
+            let launch = sandbox.bgexec(&[]).before_exec(move || Err(kernel::execute(&program, &[], environment)));
             assert_usage(&launch.run());
         }
     }
@@ -325,10 +265,7 @@ mod information {
     #[test]
     fn what_cannot_be_written_is_no_success() {
         for word in ["--help", "--version"] {
-            let full = File::options()
-                .write(true)
-                .open("/dev/full")
-                .expect("it is there");
+            let full = File::options().write(true).open("/dev/full").expect("it is there");
             let output = Sandbox::new().bgexec(&[word]).stdout(full).run();
             assert_eq!(output.status.code(), Some(125), "{word}");
         }
@@ -341,10 +278,7 @@ mod print_pid {
     #[test]
     fn prints_the_daemons_pid() {
         let sandbox = Sandbox::new();
-        let output = sandbox
-            .bgexec(&["--print-pid", "-p", "x.pid"])
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).probe(["stay"]).run();
         assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""));
         assert_eq!(output.stdout, format!("{}\n", sandbox.report().pid));
         assert_eq!(output.stdout, sandbox.read("x.pid"));
@@ -352,13 +286,8 @@ mod print_pid {
 
     #[test]
     fn prints_nothing_after_a_failure() {
-        let output = Sandbox::new()
-            .bgexec(&["--print-pid", "/nonexistent/command"])
-            .run();
-        output.assert_unable(
-            127,
-            "execute /nonexistent/command: No such file or directory",
-        );
+        let output = Sandbox::new().bgexec(&["--print-pid", "/nonexistent/command"]).run();
+        output.assert_unable(127, "execute /nonexistent/command: No such file or directory");
     }
 
     /// A failure like any other: nothing is left behind.
@@ -374,26 +303,15 @@ mod print_pid {
         let sandbox = Sandbox::new();
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
         drop(reader);
-        let output = sandbox
-            .bgexec(&["--print-pid", "-p", "x.pid"])
-            .stdout(writer)
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).stdout(writer).probe(["stay"]).run();
         assert_failure(&sandbox, &output, "Broken pipe");
     }
 
     #[test]
     fn to_a_full_device_is_a_failure() {
         let sandbox = Sandbox::new();
-        let full = File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("it is there");
-        let output = sandbox
-            .bgexec(&["--print-pid", "-p", "x.pid"])
-            .stdout(full)
-            .probe(["stay"])
-            .run();
+        let full = File::options().write(true).open("/dev/full").expect("it is there");
+        let output = sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).stdout(full).probe(["stay"]).run();
         assert_failure(&sandbox, &output, "No space left on device");
     }
 }
@@ -404,19 +322,10 @@ mod verbose {
     #[test]
     fn tells_each_step_in_a_line() {
         let sandbox = Sandbox::new();
-        let options = [
-            "-v", "-p", "x.pid", "-l", "x.lock", "-o", "log", "-c", "/", "-k", "22",
-        ];
+        let options = ["-v", "-p", "x.pid", "-l", "x.lock", "-o", "log", "-c", "/", "-k", "22"];
         let output = sandbox.bgexec(&options).probe(["stay"]).run();
         assert_eq!((output.status.code(), &*output.stdout), (Some(0), ""));
-        assert!(
-            output
-                .stderr
-                .lines()
-                .all(|line| line.starts_with("bgexec: ")),
-            "{}",
-            output.stderr
-        );
+        assert!(output.stderr.lines().all(|line| line.starts_with("bgexec: ")), "{}", output.stderr);
         let places = ["log", "x.lock", "x.pid", "/", "probe"].map(|word| output.stderr.find(word));
         assert!(places.iter().all(Option::is_some), "{}", output.stderr);
         assert!(is_alive(sandbox.report().pid));
@@ -425,13 +334,9 @@ mod verbose {
     #[test]
     fn tells_the_steps_before_a_failure_and_then_the_failure() {
         let sandbox = Sandbox::new();
-        let output = sandbox
-            .bgexec(&["-v", "-p", "x.pid", "-c", "/nonexistent"])
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["-v", "-p", "x.pid", "-c", "/nonexistent"]).probe(["stay"]).run();
         assert_eq!(output.status.code(), Some(125));
-        let failure =
-            "bgexec: unable to change directory to /nonexistent: No such file or directory";
+        let failure = "bgexec: unable to change directory to /nonexistent: No such file or directory";
         assert_eq!(output.stderr.lines().last(), Some(failure));
         assert!(output.stderr.contains("x.pid"), "{}", output.stderr);
         assert!(!sandbox.exists("x.pid"));

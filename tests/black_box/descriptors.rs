@@ -19,16 +19,8 @@ fn numbers(daemon: &Report) -> Vec<i32> {
 }
 
 const REFUSED: [Refusal; 2] = [
-    Refusal {
-        call: sc::nr::CLOSE_RANGE,
-        second: None,
-        errno: Errno::NOSYS,
-    },
-    Refusal {
-        call: sc::nr::CLOSE_RANGE,
-        second: None,
-        errno: Errno::PERM,
-    },
+    Refusal { call: sc::nr::CLOSE_RANGE, second: None, errno: Errno::NOSYS },
+    Refusal { call: sc::nr::CLOSE_RANGE, second: None, errno: Errno::PERM },
 ];
 
 mod all_above_the_streams {
@@ -37,9 +29,7 @@ mod all_above_the_streams {
     #[track_caller]
     fn assert_closed(prepare: impl FnOnce(Launch) -> Launch) {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&[])
-            .descriptors([3, 4, 9, 63, 64, 65, 200, 1000], null());
+        let launch = sandbox.bgexec(&[]).descriptors([3, 4, 9, 63, 64, 65, 200, 1000], null());
         prepare(launch).probe(["stay"]).run().assert_started();
         assert_eq!(numbers(&sandbox.report()), [0, 1, 2]);
     }
@@ -57,9 +47,7 @@ mod all_above_the_streams {
     #[test]
     fn are_closed_in_the_foreground() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["-F"])
-            .descriptors([3, 4, 9, 63, 64, 65, 200, 1000], null());
+        let launch = sandbox.bgexec(&["-F"]).descriptors([3, 4, 9, 63, 64, 65, 200, 1000], null());
         launch.probe(["exit", "0"]).run().assert_started();
         assert_eq!(numbers(&sandbox.report()), [0, 1, 2]);
     }
@@ -73,11 +61,7 @@ mod all_above_the_streams {
 
     #[test]
     fn are_closed_where_a_filter_refuses_close_range_and_unshare() {
-        let unshare = Refusal {
-            call: sc::nr::UNSHARE,
-            second: None,
-            errno: Errno::PERM,
-        };
+        let unshare = Refusal { call: sc::nr::UNSHARE, second: None, errno: Errno::PERM };
         for refusal in REFUSED {
             assert_closed(|launch| launch.refused(refusal).refused(unshare));
         }
@@ -104,14 +88,8 @@ mod all_above_the_streams {
     #[test]
     fn are_closed_when_there_are_ten_thousand() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["-p", "x.pid"])
-            .limit(Resource::Nofile, 10_100);
-        launch
-            .descriptors(10..10_010, null())
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        let launch = sandbox.bgexec(&["-p", "x.pid"]).limit(Resource::Nofile, 10_100);
+        launch.descriptors(10..10_010, null()).probe(["stay"]).run().assert_started();
         assert_eq!(numbers(&sandbox.report()), [0, 1, 2, 63]);
     }
 
@@ -120,18 +98,12 @@ mod all_above_the_streams {
     fn are_closed_without_delay_under_the_highest_limit() {
         let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
         if limit < 1 << 20 {
-            skip(&format!(
-                "a limit beyond a million; with the highest allowed, {limit}, it is"
-            ));
+            skip(&format!("a limit beyond a million; with the highest allowed, {limit}, it is"));
         }
         let start = Instant::now();
         assert_closed(|launch| launch.limit(Resource::Nofile, limit));
         assert_closed(|launch| launch.limit(Resource::Nofile, limit).refused(REFUSED[0]));
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 }
 
@@ -140,27 +112,13 @@ mod keep_fd {
 
     #[test]
     fn keeps_those_named() {
-        for (list, kept) in [
-            ("7", vec![7]),
-            ("7,3", vec![3, 7]),
-            ("100", vec![100]),
-            ("5,1000", vec![5, 1000]),
-        ] {
+        for (list, kept) in [("7", vec![7]), ("7,3", vec![3, 7]), ("100", vec![100]), ("5,1000", vec![5, 1000])] {
             let sandbox = Sandbox::new();
-            let launch = sandbox
-                .bgexec(&["--keep-fd", list])
-                .descriptors(3..=8, null());
-            launch
-                .descriptors([63, 64, 100, 101, 1000], null())
-                .probe(["stay"])
-                .run()
-                .assert_started();
+            let launch = sandbox.bgexec(&["--keep-fd", list]).descriptors(3..=8, null());
+            launch.descriptors([63, 64, 100, 101, 1000], null()).probe(["stay"]).run().assert_started();
             let daemon = sandbox.report();
             assert_eq!(numbers(&daemon)[3..], kept, "--keep-fd {list}");
-            assert!(
-                kept.iter()
-                    .all(|number| daemon.descriptors[number].is_null_device())
-            );
+            assert!(kept.iter().all(|number| daemon.descriptors[number].is_null_device()));
         }
     }
 
@@ -168,14 +126,9 @@ mod keep_fd {
     fn keeps_them_where_a_filter_refuses_close_range() {
         for refusal in REFUSED {
             let sandbox = Sandbox::new();
-            let launch = sandbox
-                .bgexec(&["--keep-fd=5,100", "-p", "x.pid"])
-                .descriptors([4, 5, 6, 99, 100, 101], null());
-            launch
-                .refused(refusal)
-                .probe(["stay"])
-                .run()
-                .assert_started();
+            let launch =
+                sandbox.bgexec(&["--keep-fd=5,100", "-p", "x.pid"]).descriptors([4, 5, 6, 99, 100, 101], null());
+            launch.refused(refusal).probe(["stay"]).run().assert_started();
             assert_eq!(numbers(&sandbox.report()), [0, 1, 2, 5, 63, 100]);
         }
     }
@@ -183,14 +136,9 @@ mod keep_fd {
     /// Nearly every number that bgexec would otherwise use for itself.
     #[test]
     fn keeps_nearly_all_low_ones_beside_a_pidfile() {
-        let list = (8..64)
-            .map(|number: i32| number.to_string())
-            .collect::<Vec<_>>()
-            .join(",");
+        let list = (8..64).map(|number: i32| number.to_string()).collect::<Vec<_>>().join(",");
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["--keep-fd", &list, "-p", "x.pid"])
-            .descriptors(8..64, null());
+        let launch = sandbox.bgexec(&["--keep-fd", &list, "-p", "x.pid"]).descriptors(8..64, null());
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
         assert!((8..64).all(|number| daemon.descriptors[&number].is_null_device()));
@@ -209,27 +157,13 @@ mod keep_fd {
     #[test]
     fn names_the_one_that_is_not_open() {
         let sandbox = Sandbox::new();
-        let output = sandbox
-            .bgexec(&["--keep-fd", "7,55", "true"])
-            .descriptors([7], null())
-            .run();
+        let output = sandbox.bgexec(&["--keep-fd", "7,55", "true"]).descriptors([7], null()).run();
         output.assert_unable(125, "keep 7,55: Bad file descriptor");
     }
 
     #[test]
     fn refuses_what_is_no_number() {
-        for list in [
-            "",
-            "x",
-            "3,",
-            ",3",
-            "3,,4",
-            "-1",
-            "3 4",
-            "99999999999",
-            "+3",
-            "0x3",
-        ] {
+        for list in ["", "x", "3,", ",3", "3,,4", "-1", "3 4", "99999999999", "+3", "0x3"] {
             let output = Sandbox::new().bgexec(&["--keep-fd", list, "true"]).run();
             output.assert_unable_to(125, &format!("use --keep-fd {list}: "));
         }
@@ -242,9 +176,7 @@ mod no_close {
     #[test]
     fn leaves_all_open() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["--no-close"])
-            .descriptors([3, 4, 9, 63, 64, 200], null());
+        let launch = sandbox.bgexec(&["--no-close"]).descriptors([3, 4, 9, 63, 64, 200], null());
         launch.probe(["stay"]).run().assert_started();
         assert_eq!(numbers(&sandbox.report()), [0, 1, 2, 3, 4, 9, 63, 64, 200]);
     }
@@ -252,9 +184,7 @@ mod no_close {
     #[test]
     fn leaves_all_open_beside_a_pidfile() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["--no-close", "-p", "x.pid"])
-            .descriptors([3, 4, 9, 63, 64, 200], null());
+        let launch = sandbox.bgexec(&["--no-close", "-p", "x.pid"]).descriptors([3, 4, 9, 63, 64, 200], null());
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
         assert_eq!(numbers(&daemon), [0, 1, 2, 3, 4, 9, 62, 63, 64, 200]);

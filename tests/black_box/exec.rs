@@ -33,11 +33,7 @@ mod path {
         write_tool(&sandbox, "b");
         let (none, a, b) = (sandbox.path("none"), sandbox.path("a"), sandbox.path("b"));
         let path = format!("{}:{}:{}", none.display(), b.display(), a.display());
-        sandbox
-            .bgexec(&["tool"])
-            .env("PATH", path)
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["tool"]).env("PATH", path).run().assert_started();
         assert_eq!(script_that_ran(&sandbox), b.join("tool"));
     }
 
@@ -47,11 +43,7 @@ mod path {
         write_tool(&sandbox, "a");
         write_tool(&sandbox, "b");
         let path = format!("PATH={}", sandbox.path("b").display());
-        sandbox
-            .bgexec(&["-E", &path, "tool"])
-            .env("PATH", sandbox.path("a"))
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-E", &path, "tool"]).env("PATH", sandbox.path("a")).run().assert_started();
         assert_eq!(script_that_ran(&sandbox), sandbox.path("b/tool"));
     }
 
@@ -67,14 +59,8 @@ mod path {
         write_tool(&sandbox, "good");
         let long = "x".repeat(5000);
         let elements = ["none", "file", "directory", "plain", "loop", &long, "good"];
-        let path = elements
-            .map(|name| sandbox.path(name).display().to_string())
-            .join(":");
-        sandbox
-            .bgexec(&["tool"])
-            .env("PATH", path)
-            .run()
-            .assert_started();
+        let path = elements.map(|name| sandbox.path(name).display().to_string()).join(":");
+        sandbox.bgexec(&["tool"]).env("PATH", path).run().assert_started();
         assert_eq!(script_that_ran(&sandbox), sandbox.path("good/tool"));
     }
 
@@ -101,11 +87,7 @@ mod path {
         for path in ["", ":none", "none:", "none::none"] {
             let sandbox = Sandbox::new();
             write_tool(&sandbox, ".");
-            sandbox
-                .bgexec(&["tool"])
-                .env("PATH", path)
-                .run()
-                .assert_started();
+            sandbox.bgexec(&["tool"]).env("PATH", path).run().assert_started();
             assert!(script_that_ran(&sandbox).ends_with("tool"), "PATH={path:?}");
         }
     }
@@ -114,11 +96,7 @@ mod path {
     fn relative_element_is_in_the_directory_of_the_start() {
         let sandbox = Sandbox::new();
         write_tool(&sandbox, "bin");
-        sandbox
-            .bgexec(&["tool"])
-            .env("PATH", "bin")
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["tool"]).env("PATH", "bin").run().assert_started();
         assert!(script_that_ran(&sandbox).ends_with("bin/tool"));
     }
 
@@ -128,10 +106,7 @@ mod path {
             let sandbox = Sandbox::new();
             write_tool(&sandbox, "there/bin");
             write_tool(&sandbox, "there");
-            let output = sandbox
-                .bgexec(&["-c", "there", "tool"])
-                .env("PATH", path)
-                .run();
+            let output = sandbox.bgexec(&["-c", "there", "tool"]).env("PATH", path).run();
             output.assert_started();
             assert_eq!(sandbox.report().cwd, sandbox.path("there"), "PATH={path:?}");
         }
@@ -140,21 +115,9 @@ mod path {
     #[test]
     fn unset_is_the_usual_one() {
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(&["true"])
-            .env_remove("PATH")
-            .run()
-            .assert_started();
-        sandbox
-            .bgexec(&["--unset", "PATH", "true"])
-            .env("PATH", "none")
-            .run()
-            .assert_started();
-        sandbox
-            .bgexec(&["--clear-env", "true"])
-            .env("PATH", "none")
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["true"]).env_remove("PATH").run().assert_started();
+        sandbox.bgexec(&["--unset", "PATH", "true"]).env("PATH", "none").run().assert_started();
+        sandbox.bgexec(&["--clear-env", "true"]).env("PATH", "none").run().assert_started();
     }
 
     #[test]
@@ -162,11 +125,7 @@ mod path {
         let sandbox = Sandbox::new();
         write_tool(&sandbox, "good");
         let path = "/none:".repeat(20_000) + "good";
-        sandbox
-            .bgexec(&["tool"])
-            .env("PATH", path)
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["tool"]).env("PATH", path).run().assert_started();
         assert!(script_that_ran(&sandbox).ends_with("good/tool"));
     }
 }
@@ -188,10 +147,7 @@ mod relative_path {
         let sandbox = Sandbox::new();
         sandbox.make_directory("there");
         sandbox.write_script("there/server", SCRIPT);
-        sandbox
-            .bgexec(&["-c", "there", "./server"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-c", "there", "./server"]).run().assert_started();
         assert_eq!(sandbox.report().cwd, sandbox.path("there"));
         assert_eq!(script_that_ran(&sandbox), Path::new("./server"));
     }
@@ -238,10 +194,7 @@ mod deleted_directory {
     #[test]
     fn does_not_matter_to_a_search_among_absolute_elements() {
         let sandbox = Sandbox::new();
-        launch(&sandbox, &["true"])
-            .env("PATH", "/usr/bin:/bin")
-            .run()
-            .assert_started();
+        launch(&sandbox, &["true"]).env("PATH", "/usr/bin:/bin").run().assert_started();
     }
 
     #[test]
@@ -249,9 +202,7 @@ mod deleted_directory {
         let sandbox = Sandbox::new();
         sandbox.write_script("server", SCRIPT);
         let there = sandbox.directory().display().to_string();
-        launch(&sandbox, &["-c", &there, "./server"])
-            .run()
-            .assert_started();
+        launch(&sandbox, &["-c", &there, "./server"]).run().assert_started();
         assert_eq!(sandbox.report().cwd, sandbox.directory());
     }
 
@@ -277,10 +228,7 @@ mod script_without_interpreter_line {
     fn is_run_by_the_shell() {
         let sandbox = Sandbox::new();
         sandbox.write_script("script", "# a comment");
-        sandbox
-            .bgexec(&["./script", "-a", "", "b c"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["./script", "-a", "", "b c"]).run().assert_started();
         let words = sandbox.report().words;
         assert!(Path::new(&words[4]).ends_with("script"));
         assert_eq!(words[5..], ["-a", "", "b c"]);
@@ -290,16 +238,9 @@ mod script_without_interpreter_line {
     fn is_run_by_the_shell_from_path() {
         let sandbox = Sandbox::new();
         sandbox.write_script("script", "");
-        sandbox
-            .bgexec(&["script", "word"])
-            .env("PATH", sandbox.directory())
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["script", "word"]).env("PATH", sandbox.directory()).run().assert_started();
         let words = sandbox.report().words;
-        assert_eq!(
-            words[4..],
-            [sandbox.path("script").as_os_str(), "word".as_ref()]
-        );
+        assert_eq!(words[4..], [sandbox.path("script").as_os_str(), "word".as_ref()]);
     }
 
     #[test]
@@ -342,12 +283,7 @@ mod failure {
 
     #[test]
     fn nothing_there() {
-        assert_unable(
-            &Sandbox::new(),
-            "/nonexistent/cmd",
-            127,
-            "No such file or directory",
-        );
+        assert_unable(&Sandbox::new(), "/nonexistent/cmd", 127, "No such file or directory");
     }
 
     #[test]
@@ -391,10 +327,7 @@ mod failure {
     fn open_for_writing() {
         let sandbox = Sandbox::new();
         let program = sandbox.write_program("program", "#!/bin/sh\n");
-        let _writer = File::options()
-            .append(true)
-            .open(program)
-            .expect("it was just written");
+        let _writer = File::options().append(true).open(program).expect("it was just written");
         assert_unable(&sandbox, "./program", 126, "Text file busy");
     }
 
@@ -425,10 +358,7 @@ mod failure {
     fn interpreter_of_a_script_from_path_missing() {
         let sandbox = Sandbox::new();
         sandbox.write_program("tool", "#!/nonexistent/interpreter\n");
-        let output = sandbox
-            .bgexec(&["tool"])
-            .env("PATH", sandbox.directory())
-            .run();
+        let output = sandbox.bgexec(&["tool"]).env("PATH", sandbox.directory()).run();
         output.assert_unable(127, "execute tool: its interpreter was not found");
     }
 
@@ -438,9 +368,7 @@ mod failure {
         let sandbox = Sandbox::new();
         let mut program = fs::read(crate::harness::probe()).expect("the probe can be read");
         let loader = b"/lib";
-        let place = program
-            .windows(loader.len())
-            .position(|window| window == loader);
+        let place = program.windows(loader.len()).position(|window| window == loader);
         let place = place.expect("the probe is linked dynamically");
         program[place..place + loader.len()].copy_from_slice(b"/bil");
         sandbox.write_program("foreign", program);

@@ -14,10 +14,7 @@ fn command_replaces_the_launcher() {
     let report = sandbox.report();
     assert_eq!(report.pid, running.pid());
     assert_eq!(report.ppid, std::process::id().cast_signed());
-    assert_eq!(
-        report.sid,
-        getsid(None).expect("there is a session").as_raw_pid()
-    );
+    assert_eq!(report.sid, getsid(None).expect("there is a session").as_raw_pid());
     assert_eq!(report.pgid, getpgrp().as_raw_pid());
     running.end();
 }
@@ -25,15 +22,7 @@ fn command_replaces_the_launcher() {
 #[test]
 fn status_is_the_commands() {
     let sandbox = Sandbox::new();
-    assert_eq!(
-        sandbox
-            .bgexec(&["-F"])
-            .probe(["exit", "7"])
-            .run()
-            .status
-            .code(),
-        Some(7)
-    );
+    assert_eq!(sandbox.bgexec(&["-F"]).probe(["exit", "7"]).run().status.code(), Some(7));
 }
 
 #[test]
@@ -41,26 +30,16 @@ fn streams_directory_and_umask_are_kept() {
     let sandbox = Sandbox::new();
     let verbs = ["say", "out", "complain", "err", "exit", "0"];
     let output = sandbox.bgexec(&["-F"]).umask(0o027).probe(verbs).run();
-    assert_eq!(
-        (output.status.code(), &*output.stdout, &*output.stderr),
-        (Some(0), "out\n", "err\n")
-    );
+    assert_eq!((output.status.code(), &*output.stdout, &*output.stderr), (Some(0), "out\n", "err\n"));
     let report = sandbox.report();
-    assert_eq!(
-        (report.umask, report.cwd),
-        (0o027, sandbox.directory().to_owned())
-    );
+    assert_eq!((report.umask, report.cwd), (0o027, sandbox.directory().to_owned()));
 }
 
 #[test]
 fn streams_directory_and_umask_are_those_asked_for() {
     let sandbox = Sandbox::new();
     let options = ["-F", "-c", "/", "-k", "022", "-i", "/dev/null", "-O", "log"];
-    sandbox
-        .bgexec(&options)
-        .probe(["say", "out", "complain", "err", "exit", "0"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&options).probe(["say", "out", "complain", "err", "exit", "0"]).run().assert_started();
     let report = sandbox.report();
     assert_eq!((report.umask, report.cwd.to_str()), (0o022, Some("/")));
     assert!(report.descriptors[&0].is_null_device());
@@ -71,22 +50,13 @@ fn streams_directory_and_umask_are_those_asked_for() {
 #[test]
 fn pidfile_holds_the_pid_and_its_lock_is_held() {
     let sandbox = Sandbox::new();
-    let running = sandbox
-        .bgexec(&["-F", "-p", "x.pid"])
-        .probe(["stay"])
-        .spawn();
+    let running = sandbox.bgexec(&["-F", "-p", "x.pid"]).probe(["stay"]).spawn();
     eventually("the probe", || sandbox.exists("report").then_some(()));
     assert_eq!(sandbox.pid("x.pid"), running.pid());
-    assert_eq!(
-        lock(&sandbox.path("x.pid")).map(|(_, pid)| pid),
-        Some(running.pid())
-    );
+    assert_eq!(lock(&sandbox.path("x.pid")).map(|(_, pid)| pid), Some(running.pid()));
     for options in [&["-p", "x.pid"][..], &["-F", "-p", "x.pid"]] {
         let output = sandbox.bgexec(options).probe_as("second", ["stay"]).run();
-        output.assert_unable(
-            1,
-            &format!("lock x.pid: already running as pid {}", running.pid()),
-        );
+        output.assert_unable(1, &format!("lock x.pid: already running as pid {}", running.pid()));
     }
     assert!(is_alive(running.pid()));
     running.end();
@@ -96,13 +66,8 @@ fn pidfile_holds_the_pid_and_its_lock_is_held() {
 fn pidfile_is_removed_after_a_failure() {
     let sandbox = Sandbox::new();
     for directory in [".", "/", "/nonexistent"] {
-        let output = sandbox
-            .bgexec(&["-F", "-p", "x.pid", "-c", directory, "/nonexistent/command"])
-            .run();
-        assert!(
-            matches!(output.status.code(), Some(125 | 127)),
-            "{output:?}"
-        );
+        let output = sandbox.bgexec(&["-F", "-p", "x.pid", "-c", directory, "/nonexistent/command"]).run();
+        assert!(matches!(output.status.code(), Some(125 | 127)), "{output:?}");
         assert!(!sandbox.exists("x.pid"), "-c {directory}");
     }
 }
@@ -110,14 +75,9 @@ fn pidfile_is_removed_after_a_failure() {
 #[test]
 fn pidfile_of_another_that_failed_is_not_removed() {
     let sandbox = Sandbox::new();
-    let running = sandbox
-        .bgexec(&["-F", "-p", "x.pid"])
-        .probe(["stay"])
-        .spawn();
+    let running = sandbox.bgexec(&["-F", "-p", "x.pid"]).probe(["stay"]).spawn();
     eventually("the probe", || sandbox.exists("report").then_some(()));
-    let output = sandbox
-        .bgexec(&["-F", "-p", "x.pid", "/nonexistent/command"])
-        .run();
+    let output = sandbox.bgexec(&["-F", "-p", "x.pid", "/nonexistent/command"]).run();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(sandbox.pid("x.pid"), running.pid());
     running.end();
@@ -127,21 +87,11 @@ fn pidfile_of_another_that_failed_is_not_removed() {
 #[test]
 fn failure_is_told_on_the_original_standard_error() {
     let sandbox = Sandbox::new();
-    let output = sandbox
-        .bgexec(&["-F", "-O", "log", "/nonexistent/command"])
-        .run();
-    output.assert_unable(
-        127,
-        "execute /nonexistent/command: No such file or directory",
-    );
+    let output = sandbox.bgexec(&["-F", "-O", "log", "/nonexistent/command"]).run();
+    output.assert_unable(127, "execute /nonexistent/command: No such file or directory");
     assert_eq!(sandbox.read("log"), "");
-    let output = sandbox
-        .bgexec(&["-F", "-e", "log", "-c", "/nonexistent", "true"])
-        .run();
-    output.assert_unable(
-        125,
-        "change directory to /nonexistent: No such file or directory",
-    );
+    let output = sandbox.bgexec(&["-F", "-e", "log", "-c", "/nonexistent", "true"]).run();
+    output.assert_unable(125, "change directory to /nonexistent: No such file or directory");
     assert_eq!(sandbox.read("log"), "");
 }
 
@@ -162,11 +112,7 @@ fn relative_command_is_found_where_it_was_typed() {
 fn controlling_terminal_is_kept() {
     let sandbox = Sandbox::new();
     let terminal = Terminal::new();
-    let launch = sandbox
-        .bgexec(&["-F"])
-        .stdin(terminal.open())
-        .leading_session()
-        .before_exec(kernel::take_terminal);
+    let launch = sandbox.bgexec(&["-F"]).stdin(terminal.open()).leading_session().before_exec(kernel::take_terminal);
     let running = launch.probe(["stay"]).spawn();
     let report = sandbox.report();
     assert_eq!((report.tty, report.sid), (0, running.pid()));
@@ -179,11 +125,7 @@ fn is_allowed_as_pid_1() {
         return;
     }
     let sandbox = Sandbox::new();
-    let output = sandbox
-        .bgexec(&["-F", "-p", "x.pid"])
-        .being_pid_1()
-        .probe(["exit", "7"])
-        .run();
+    let output = sandbox.bgexec(&["-F", "-p", "x.pid"]).being_pid_1().probe(["exit", "7"]).run();
     assert_eq!((output.status.code(), &*output.stderr), (Some(7), ""));
     assert_eq!(sandbox.report().pid, 1);
     assert_eq!(sandbox.read("x.pid"), "1\n");

@@ -18,26 +18,14 @@ const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 /// The end state that does not depend on who starts it.
 #[track_caller]
 fn assert_detached(daemon: &Report) {
-    let session = getsid(None)
-        .expect("there is always a session")
-        .as_raw_pid();
+    let session = getsid(None).expect("there is always a session").as_raw_pid();
     assert_ne!(daemon.sid, session, "the caller's session");
-    assert_ne!(
-        daemon.sid, daemon.pid,
-        "a session leader may acquire a terminal"
-    );
+    assert_ne!(daemon.sid, daemon.pid, "a session leader may acquire a terminal");
     assert_eq!(daemon.pgid, daemon.pid, "leads its process group");
     assert_ne!(daemon.pgid, getpgrp().as_raw_pid());
-    assert_eq!(
-        daemon.tty,
-        -Errno::NXIO.raw_os_error(),
-        "no controlling terminal"
-    );
+    assert_eq!(daemon.tty, -Errno::NXIO.raw_os_error(), "no controlling terminal");
     assert_eq!(Stat::of(daemon.pid).map(|stat| stat.tty), Some(0));
-    assert!(
-        Stat::of(daemon.sid).is_none(),
-        "the session's leader is gone"
-    );
+    assert!(Stat::of(daemon.sid).is_none(), "the session's leader is gone");
 }
 
 #[test]
@@ -48,24 +36,14 @@ fn daemon_is_detached_from_a_script() {
 #[test]
 fn daemon_is_detached_from_a_process_group_leader() {
     let sandbox = Sandbox::new();
-    sandbox
-        .bgexec(&[])
-        .probe(["stay"])
-        .leading_group()
-        .run()
-        .assert_started();
+    sandbox.bgexec(&[]).probe(["stay"]).leading_group().run().assert_started();
     assert_detached(&sandbox.report());
 }
 
 #[test]
 fn daemon_is_detached_from_a_session_leader() {
     let sandbox = Sandbox::new();
-    sandbox
-        .bgexec(&[])
-        .probe(["stay"])
-        .leading_session()
-        .run()
-        .assert_started();
+    sandbox.bgexec(&[]).probe(["stay"]).leading_session().run().assert_started();
     assert_detached(&sandbox.report());
 }
 
@@ -73,17 +51,9 @@ fn daemon_is_detached_from_a_session_leader() {
 fn daemon_is_detached_from_a_terminal_and_survives_its_hangup() {
     let sandbox = Sandbox::new();
     let terminal = Terminal::new();
-    let launch = sandbox
-        .bgexec(&[])
-        .stdin(terminal.open())
-        .stdout(terminal.open())
-        .stderr(terminal.open())
-        .probe(["stay"]);
-    launch
-        .leading_session()
-        .before_exec(kernel::take_terminal)
-        .run()
-        .assert_started();
+    let launch =
+        sandbox.bgexec(&[]).stdin(terminal.open()).stdout(terminal.open()).stderr(terminal.open()).probe(["stay"]);
+    launch.leading_session().before_exec(kernel::take_terminal).run().assert_started();
     // The launcher led the terminal's session: its end is the first hangup, that of the terminal the second.
     drop(terminal);
     let daemon = sandbox.report();
@@ -106,14 +76,8 @@ fn directory_is_the_one_of_chdir() {
 #[test]
 fn directory_that_is_not_there_is_refused() {
     let sandbox = Sandbox::new();
-    let output = sandbox
-        .bgexec(&["-p", "x.pid", "-c", "/srv/nope"])
-        .probe(["stay"])
-        .run();
-    output.assert_unable(
-        125,
-        "change directory to /srv/nope: No such file or directory",
-    );
+    let output = sandbox.bgexec(&["-p", "x.pid", "-c", "/srv/nope"]).probe(["stay"]).run();
+    output.assert_unable(125, "change directory to /srv/nope: No such file or directory");
     assert!(!sandbox.exists("x.pid"));
     assert!(sandbox.is_deserted());
 }
@@ -129,33 +93,21 @@ fn directory_that_is_none_is_refused() {
 #[test]
 fn umask_is_zero_by_default() {
     let sandbox = Sandbox::new();
-    sandbox
-        .bgexec(&[])
-        .umask(0o077)
-        .probe(["stay"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&[]).umask(0o077).probe(["stay"]).run().assert_started();
     assert_eq!(sandbox.report().umask, 0);
 }
 
 #[test]
 fn umask_is_the_one_asked_for() {
     for (typed, mask) in [("027", 0o027), ("22", 0o022), ("0777", 0o777), ("0", 0)] {
-        assert_eq!(
-            Sandbox::new().start(&["-k", typed]).umask,
-            mask,
-            "-k {typed}"
-        );
+        assert_eq!(Sandbox::new().start(&["-k", typed]).umask, mask, "-k {typed}");
     }
 }
 
 #[test]
 fn streams_are_the_null_device_by_default() {
     let daemon = Sandbox::new().start(&[]);
-    assert_eq!(
-        daemon.descriptors.keys().copied().collect::<Vec<_>>(),
-        [0, 1, 2]
-    );
+    assert_eq!(daemon.descriptors.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
     for (number, stream) in &daemon.descriptors {
         assert!(stream.is_null_device(), "descriptor {number}: {stream:?}");
         assert!(!stream.close_on_exec, "descriptor {number}: {stream:?}");
@@ -168,14 +120,7 @@ fn command_gets_its_words_unchanged() {
     let words = ["stay", "-p", "-c", "--", "--stop", "", "a b", "\u{1b}\n"];
     sandbox.bgexec(&["--"]).probe(words).run().assert_started();
     let received = sandbox.report().words;
-    assert_eq!(
-        received[..3],
-        [
-            probe().as_os_str(),
-            OsStr::new("report"),
-            sandbox.path("report").as_os_str()
-        ]
-    );
+    assert_eq!(received[..3], [probe().as_os_str(), OsStr::new("report"), sandbox.path("report").as_os_str()]);
     assert_eq!(received[3..], words);
 }
 
@@ -195,14 +140,8 @@ fn command_gets_another_name_as_its_first_word() {
 fn command_gets_its_environment_unchanged_and_in_order() {
     const ENVIRONMENT: [&CStr; 6] = [c"Z=1", c"A=2", c"Z=3", c"=nameless", c"no equals sign", c""];
     let sandbox = Sandbox::new();
-    let words = [
-        &bgexec(),
-        &probe(),
-        Path::new("report"),
-        &sandbox.path("report"),
-        Path::new("stay"),
-    ]
-    .map(|word| CString::new(word.as_os_str().as_bytes()).expect("no NUL in a word"));
+    let words = [&bgexec(), &probe(), Path::new("report"), &sandbox.path("report"), Path::new("stay")]
+        .map(|word| CString::new(word.as_os_str().as_bytes()).expect("no NUL in a word"));
     let launch = sandbox.bgexec(&[]).before_exec(move || {
         let words = words.each_ref().map(CString::as_c_str);
         Err(kernel::execute(words[0], &words, &ENVIRONMENT))
@@ -217,17 +156,9 @@ fn command_is_executed_when_the_launcher_returns() {
     let sandbox = Sandbox::new();
     for _ in 0..20 {
         let output = sandbox.bgexec(&["--print-pid"]).probe(["stay"]).run();
-        let pid = output
-            .stdout
-            .trim_end()
-            .parse()
-            .unwrap_or_else(|_| panic!("{output:?}"));
+        let pid = output.stdout.trim_end().parse().unwrap_or_else(|_| panic!("{output:?}"));
         let words = process::words(pid);
-        assert!(
-            words.starts_with(probe().as_os_str().as_encoded_bytes()),
-            "{}",
-            words.escape_ascii()
-        );
+        assert!(words.starts_with(probe().as_os_str().as_encoded_bytes()), "{}", words.escape_ascii());
         process::kill(pid);
     }
 }
@@ -235,16 +166,10 @@ fn command_is_executed_when_the_launcher_returns() {
 #[test]
 fn nobody_keeps_the_pipe_of_the_caller() {
     let sandbox = Sandbox::new();
-    let (reader, writer) =
-        pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).expect("descriptors are free");
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).expect("descriptors are free");
     let mut reader = File::from(reader);
     let stderr = writer.try_clone().expect("a descriptor is free");
-    let running = sandbox
-        .bgexec(&["-p", "x.pid"])
-        .stdout(writer)
-        .stderr(stderr)
-        .probe(["stay"])
-        .spawn();
+    let running = sandbox.bgexec(&["-p", "x.pid"]).stdout(writer).stderr(stderr).probe(["stay"]).spawn();
     running.wait().assert_started();
     let end = reader.read(&mut [0; 1]);
     assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
@@ -255,16 +180,8 @@ fn nobody_keeps_the_pipe_of_the_caller() {
 fn only_the_daemon_is_left() {
     for role in ROLES {
         let sandbox = Sandbox::new();
-        sandbox
-            .adopted(role, &["-p", "x.pid"])
-            .probe(["stay"])
-            .run()
-            .assert_started();
-        assert_eq!(
-            sandbox.legacy(),
-            Legacy::daemon(sandbox.pid("x.pid")),
-            "{role:?}"
-        );
+        sandbox.adopted(role, &["-p", "x.pid"]).probe(["stay"]).run().assert_started();
+        assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")), "{role:?}");
     }
 }
 
@@ -283,11 +200,7 @@ fn nothing_is_left_after_a_failure() {
         for role in ROLES {
             let sandbox = Sandbox::new();
             sandbox.adopted(role, &["-p", "x.pid"]).words(words).run();
-            assert_eq!(
-                sandbox.legacy(),
-                Legacy::nothing(status),
-                "{words:?}, {role:?}"
-            );
+            assert_eq!(sandbox.legacy(), Legacy::nothing(status), "{words:?}, {role:?}");
             assert!(!sandbox.exists("x.pid"), "{words:?}, {role:?}");
         }
     }
@@ -302,9 +215,7 @@ fn nothing_is_left_to_a_pid_1_that_does_not_reap() {
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid", "/nonexistent/command"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::nothing(127));
-    let launch = sandbox
-        .adopted(Role::Member, &["-p", "x.pid"])
-        .probe(["stay"]);
+    let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).probe(["stay"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")));
 }

@@ -13,32 +13,20 @@ const BOTH: [&str; 4] = ["-p", "x.pid", "-l", "x.lock"];
 #[track_caller]
 fn assert_held(sandbox: &Sandbox, pid: i32) {
     for name in ["x.pid", "x.lock"] {
-        assert_eq!(
-            lock(&sandbox.path(name)),
-            Some((FlockType::WriteLock, pid)),
-            "{name}"
-        );
+        assert_eq!(lock(&sandbox.path(name)), Some((FlockType::WriteLock, pid)), "{name}");
     }
 }
 
 /// The descriptors above the standard streams.
 fn others(daemon: &Report) -> Vec<i32> {
-    daemon
-        .descriptors
-        .range(3..)
-        .map(|(&number, _)| number)
-        .collect()
+    daemon.descriptors.range(3..).map(|(&number, _)| number).collect()
 }
 
 #[test]
 fn are_the_daemons_after_the_launcher_has_ended() {
     for role in [Role::Member, Role::Leader] {
         let sandbox = Sandbox::new();
-        sandbox
-            .adopted(role, &BOTH)
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        sandbox.adopted(role, &BOTH).probe(["stay"]).run().assert_started();
         assert_held(&sandbox, sandbox.pid("x.pid"));
     }
 }
@@ -56,11 +44,7 @@ fn end_with_the_daemon_and_not_with_its_children() {
     let child = sandbox.path("child");
     let verbs = ["fork", child.to_str().expect("UTF-8"), "stay"];
     sandbox.bgexec(&BOTH).probe(verbs).run().assert_started();
-    let child = sandbox
-        .eventually_read("child")
-        .trim()
-        .parse()
-        .expect("a pid");
+    let child = sandbox.eventually_read("child").trim().parse().expect("a pid");
     let daemon = sandbox.pid("x.pid");
     assert_held(&sandbox, daemon);
     kill(daemon);
@@ -68,11 +52,7 @@ fn end_with_the_daemon_and_not_with_its_children() {
     for name in ["x.pid", "x.lock"] {
         assert_eq!(lock(&sandbox.path(name)), None, "{name}");
     }
-    sandbox
-        .bgexec(&BOTH)
-        .probe_as("second", ["stay"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run().assert_started();
     assert_held(&sandbox, sandbox.pid("x.pid"));
 }
 
@@ -81,24 +61,11 @@ fn of_the_lockfile_alone_keeps_a_second_daemon_from_starting() {
     let sandbox = Sandbox::new();
     let daemon = sandbox.start(&["-l", "x.lock"]);
     assert_eq!(sandbox.read("x.lock"), "");
-    let output = sandbox
-        .bgexec(&["-p", "x.pid", "-l", "x.lock"])
-        .probe(["stay"])
-        .run();
-    output.assert_unable(
-        1,
-        &format!("lock x.lock: already running as pid {}", daemon.pid),
-    );
-    assert!(
-        !sandbox.exists("x.pid"),
-        "nothing is left of the second start"
-    );
+    let output = sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock"]).probe(["stay"]).run();
+    output.assert_unable(1, &format!("lock x.lock: already running as pid {}", daemon.pid));
+    assert!(!sandbox.exists("x.pid"), "nothing is left of the second start");
     kill(daemon.pid);
-    sandbox
-        .bgexec(&["-l", "x.lock"])
-        .probe_as("second", ["stay"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&["-l", "x.lock"]).probe_as("second", ["stay"]).run().assert_started();
 }
 
 /// The holder of the one lock, refused by the other, gives both up again.
@@ -126,12 +93,7 @@ fn have_the_highest_descriptors_below_64() {
 #[test]
 fn have_the_highest_descriptors_below_a_low_limit() {
     let sandbox = Sandbox::new();
-    sandbox
-        .bgexec(&BOTH)
-        .limit(Resource::Nofile, 16)
-        .probe(["stay"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&BOTH).limit(Resource::Nofile, 16).probe(["stay"]).run().assert_started();
     let daemon = sandbox.report();
     assert_eq!(others(&daemon), [14, 15]);
     assert_held(&sandbox, daemon.pid);
@@ -142,10 +104,7 @@ fn have_no_descriptor_that_is_to_be_kept() {
     let sandbox = Sandbox::new();
     let null = || File::open("/dev/null").expect("it is there");
     let launch = sandbox.bgexec(&BOTH).words(["--keep-fd", "63,61,3"]);
-    let launch = launch
-        .descriptors([3], null())
-        .descriptors([61], null())
-        .descriptors([63], null());
+    let launch = launch.descriptors([3], null()).descriptors([61], null()).descriptors([63], null());
     launch.probe(["stay"]).run().assert_started();
     let daemon = sandbox.report();
     assert_eq!(others(&daemon), [3, 60, 61, 62, 63]);
@@ -162,9 +121,7 @@ fn survive_inherited_descriptors_of_their_files() {
         let sandbox = Sandbox::new();
         let launch = sandbox.bgexec(&BOTH);
         let open = |name: &str| File::open(sandbox.write(name, "")).expect("it was just written");
-        let launch = launch
-            .descriptors([number], open("x.pid"))
-            .descriptors([number + 1], open("x.lock"));
+        let launch = launch.descriptors([number], open("x.pid")).descriptors([number + 1], open("x.lock"));
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
         assert_eq!(others(&daemon), [62, 63], "inherited: {number}");
@@ -176,10 +133,7 @@ fn survive_inherited_descriptors_of_their_files() {
 fn survive_standard_streams_on_their_files() {
     let sandbox = Sandbox::new();
     let open = |name: &str| File::open(sandbox.write(name, "")).expect("it was just written");
-    let launch = sandbox
-        .bgexec(&BOTH)
-        .stdin(open("x.pid"))
-        .stdout(open("x.lock"));
+    let launch = sandbox.bgexec(&BOTH).stdin(open("x.pid")).stdout(open("x.lock"));
     launch.probe(["stay"]).run().assert_started();
     assert_held(&sandbox, sandbox.report().pid);
 }
@@ -187,15 +141,8 @@ fn survive_standard_streams_on_their_files() {
 #[test]
 fn survive_a_script_that_uses_descriptors_of_its_own() {
     let sandbox = Sandbox::new();
-    sandbox.write_script(
-        "script",
-        "#!/bin/sh\nexec 3>/dev/null 4>/dev/null 9>/dev/null; exec 3>&- 9>&-",
-    );
-    sandbox
-        .bgexec(&BOTH)
-        .words(["./script"])
-        .run()
-        .assert_started();
+    sandbox.write_script("script", "#!/bin/sh\nexec 3>/dev/null 4>/dev/null 9>/dev/null; exec 3>&- 9>&-");
+    sandbox.bgexec(&BOTH).words(["./script"]).run().assert_started();
     assert_held(&sandbox, sandbox.report().pid);
 }
 
@@ -205,11 +152,7 @@ fn survive_the_removal_of_the_files() {
     let first = sandbox.start(&BOTH);
     fs::remove_file(sandbox.path("x.pid")).expect("it is there");
     fs::remove_file(sandbox.path("x.lock")).expect("it is there");
-    sandbox
-        .bgexec(&BOTH)
-        .probe_as("second", ["stay"])
-        .run()
-        .assert_started();
+    sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run().assert_started();
     assert_held(&sandbox, sandbox.pid("x.pid"));
     assert_ne!(sandbox.pid("x.pid"), first.pid);
 }
@@ -220,10 +163,7 @@ fn belong_to_a_program_in_the_foreground() {
     let running = sandbox.bgexec(&["-F"]).words(BOTH).probe(["stay"]).spawn();
     eventually("the probe", || sandbox.exists("report").then_some(()));
     assert_held(&sandbox, running.pid());
-    let numbers: Vec<i32> = descriptors(running.pid())
-        .into_keys()
-        .filter(|&number| number > 2)
-        .collect();
+    let numbers: Vec<i32> = descriptors(running.pid()).into_keys().filter(|&number| number > 2).collect();
     assert_eq!(numbers, [62, 63]);
     running.end();
     assert_eq!(lock(Path::new(&sandbox.path("x.pid"))), None);

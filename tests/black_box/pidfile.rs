@@ -13,23 +13,11 @@ use crate::harness::{Running, Sandbox, eventually, is_root, probe};
 
 #[test]
 fn holds_the_daemons_pid_when_the_launcher_returns() {
-    for options in [
-        &["-p", "x.pid"][..],
-        &["--pidfile=x.pid"],
-        &["-mp", "x.pid"],
-    ] {
+    for options in [&["-p", "x.pid"][..], &["--pidfile=x.pid"], &["-mp", "x.pid"]] {
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(options)
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(options).probe(["stay"]).run().assert_started();
         let contents = sandbox.read("x.pid");
-        assert_eq!(
-            contents,
-            format!("{}\n", sandbox.report().pid),
-            "{options:?}"
-        );
+        assert_eq!(contents, format!("{}\n", sandbox.report().pid), "{options:?}");
     }
 }
 
@@ -47,11 +35,7 @@ fn is_readable_by_all_and_writable_by_its_owner_whatever_the_umask() {
         let sandbox = Sandbox::new();
         let launch = sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock"]).umask(mask);
         launch.probe(["stay"]).run().assert_started();
-        assert_eq!(
-            (sandbox.mode("x.pid"), sandbox.mode("x.lock")),
-            (0o644, 0o644),
-            "umask {mask:o}"
-        );
+        assert_eq!((sandbox.mode("x.pid"), sandbox.mode("x.lock")), (0o644, 0o644), "umask {mask:o}");
     }
 }
 
@@ -86,12 +70,7 @@ fn is_removed_after_a_failure() {
     for (status, words) in failures {
         let sandbox = Sandbox::new();
         let output = sandbox.bgexec(&["-p", "x.pid"]).words(words).run();
-        assert_eq!(
-            output.status.code(),
-            Some(status),
-            "{words:?}: {}",
-            output.stderr
-        );
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {}", output.stderr);
         assert!(!sandbox.exists("x.pid"), "{words:?}");
     }
 }
@@ -100,13 +79,8 @@ fn is_removed_after_a_failure() {
 fn that_was_stale_is_removed_after_a_failure_too() {
     let sandbox = Sandbox::new();
     sandbox.write("x.pid", "99999999\n");
-    let output = sandbox
-        .bgexec(&["-p", "x.pid", "/nonexistent/command"])
-        .run();
-    output.assert_unable(
-        127,
-        "execute /nonexistent/command: No such file or directory",
-    );
+    let output = sandbox.bgexec(&["-p", "x.pid", "/nonexistent/command"]).run();
+    output.assert_unable(127, "execute /nonexistent/command: No such file or directory");
     assert!(!sandbox.exists("x.pid"));
 }
 
@@ -122,17 +96,11 @@ fn that_cannot_be_written_to_is_a_refusal() {
 fn that_must_not_grow_is_a_refusal() {
     let sandbox = Sandbox::new();
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
-    let launch = sandbox
-        .bgexec(&["-p", "x.pid"])
-        .limit(Resource::Fsize, 0)
-        .stderr(writer);
+    let launch = sandbox.bgexec(&["-p", "x.pid"]).limit(Resource::Fsize, 0).stderr(writer);
     let output = launch.probe(["stay"]).run();
     let message = std::io::read_to_string(File::from(reader)).expect("text");
     assert_eq!(output.status.code(), Some(125));
-    assert!(
-        message.starts_with("bgexec: unable to write x.pid: "),
-        "{message}"
-    );
+    assert!(message.starts_with("bgexec: unable to write x.pid: "), "{message}");
     assert!(!sandbox.exists("x.pid"));
     assert!(sandbox.is_deserted());
 }
@@ -144,14 +112,8 @@ mod of_a_running_daemon {
     fn keeps_a_second_one_from_starting() {
         let sandbox = Sandbox::new();
         let daemon = sandbox.start(&["-p", "x.pid"]);
-        let output = sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run();
-        output.assert_unable(
-            1,
-            &format!("lock x.pid: already running as pid {}", daemon.pid),
-        );
+        let output = sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run();
+        output.assert_unable(1, &format!("lock x.pid: already running as pid {}", daemon.pid));
         assert_eq!(sandbox.pid("x.pid"), daemon.pid);
         assert!(is_alive(daemon.pid));
         assert!(!sandbox.exists("second"));
@@ -161,10 +123,7 @@ mod of_a_running_daemon {
     fn is_no_error_when_that_is_said() {
         let sandbox = Sandbox::new();
         let daemon = sandbox.start(&["-p", "x.pid"]);
-        let output = sandbox
-            .bgexec(&["--oknodo", "-q", "-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run();
+        let output = sandbox.bgexec(&["--oknodo", "-q", "-p", "x.pid"]).probe_as("second", ["stay"]).run();
         output.assert_started();
         assert_eq!(sandbox.pid("x.pid"), daemon.pid);
         assert!(!sandbox.exists("second"));
@@ -184,10 +143,7 @@ mod of_a_running_daemon {
         let daemon = sandbox.start(&["-p", "x.pid"]);
         sandbox.write("x.pid", "1\n");
         let output = sandbox.bgexec(&["-p", "x.pid"]).probe(["stay"]).run();
-        output.assert_unable(
-            1,
-            &format!("lock x.pid: already running as pid {}", daemon.pid),
-        );
+        output.assert_unable(1, &format!("lock x.pid: already running as pid {}", daemon.pid));
         assert_eq!(sandbox.read("x.pid"), "1\n");
     }
 
@@ -196,11 +152,7 @@ mod of_a_running_daemon {
         let sandbox = Sandbox::new();
         let first = sandbox.start(&["-p", "x.pid"]);
         fs::remove_file(sandbox.path("x.pid")).expect("it is there");
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run().assert_started();
         let second = sandbox.pid("x.pid");
         assert_ne!(second, first.pid);
         assert!(is_alive(first.pid) && is_alive(second));
@@ -211,11 +163,7 @@ mod of_a_running_daemon {
         let sandbox = Sandbox::new();
         let first = sandbox.start(&["-p", "x.pid"]);
         kill(first.pid);
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run().assert_started();
         assert_ne!(sandbox.pid("x.pid"), first.pid);
     }
 
@@ -226,12 +174,7 @@ mod of_a_running_daemon {
         let pidfile = sandbox.path("x.pid");
         for _ in 0..30 {
             let output = std::thread::scope(|scope| {
-                let launch = scope.spawn(|| {
-                    sandbox
-                        .bgexec(&["--print-pid", "-p", "x.pid"])
-                        .probe(["stay"])
-                        .run()
-                });
+                let launch = scope.spawn(|| sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).probe(["stay"]).run());
                 while !launch.is_finished() {
                     let _ = fs::remove_file(&pidfile);
                 }
@@ -251,8 +194,7 @@ mod of_a_running_daemon {
         let starts: Vec<Running> = (0..12).map(start).collect();
         let outputs: Vec<_> = starts.into_iter().map(Running::wait).collect();
         let pid = sandbox.pid("x.pid");
-        let (winners, losers): (Vec<_>, Vec<_>) =
-            outputs.iter().partition(|output| output.status.success());
+        let (winners, losers): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.status.success());
         assert_eq!(winners.len(), 1, "{outputs:?}");
         winners[0].assert_started();
         for loser in losers {
@@ -270,11 +212,7 @@ mod stale {
         let sandbox = Sandbox::new();
         sandbox.write("x.pid", contents);
         let daemon = sandbox.start(&["-p", "x.pid"]);
-        assert_eq!(
-            sandbox.read("x.pid"),
-            format!("{}\n", daemon.pid),
-            "after {contents:?}"
-        );
+        assert_eq!(sandbox.read("x.pid"), format!("{}\n", daemon.pid), "after {contents:?}");
     }
 
     #[test]
@@ -289,20 +227,8 @@ mod stale {
     fn that_holds_no_pid_is_replaced() {
         let long = "9".repeat(10_000);
         let two = format!("{}\n1\n", std::process::id());
-        let contents = [
-            "",
-            "\n",
-            "garbage\n",
-            "-1\n",
-            "0",
-            "1\n",
-            "2 3\n",
-            " 2\n",
-            "4294967298\n",
-            "\0\0",
-            &long,
-            &two,
-        ];
+        let contents =
+            ["", "\n", "garbage\n", "-1\n", "0", "1\n", "2 3\n", " 2\n", "4294967298\n", "\0\0", &long, &two];
         contents.into_iter().for_each(assert_replaced);
     }
 }
@@ -313,44 +239,26 @@ mod without_a_lock {
 
     /// A daemon that has given up its lock.
     fn start(sandbox: &Sandbox) -> i32 {
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe(["close", "stay"])
-            .run()
-            .assert_started();
-        eventually("the lock is gone", || {
-            process::lock(&sandbox.path("x.pid"))
-                .is_none()
-                .then_some(())
-        });
+        sandbox.bgexec(&["-p", "x.pid"]).probe(["close", "stay"]).run().assert_started();
+        eventually("the lock is gone", || process::lock(&sandbox.path("x.pid")).is_none().then_some(()));
         sandbox.pid("x.pid")
     }
 
     fn set_modified(sandbox: &Sandbox, time: SystemTime) {
-        let file = File::options()
-            .append(true)
-            .open(sandbox.path("x.pid"))
-            .expect("it is there");
+        let file = File::options().append(true).open(sandbox.path("x.pid")).expect("it is there");
         file.set_modified(time).expect("it is ours");
     }
 
     #[track_caller]
     fn assert_running(sandbox: &Sandbox, pid: i32) {
-        let output = sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run();
+        let output = sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run();
         output.assert_unable(1, &format!("lock x.pid: already running as pid {pid}"));
         assert_eq!(sandbox.pid("x.pid"), pid);
     }
 
     #[track_caller]
     fn assert_stale(sandbox: &Sandbox, pid: i32) {
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run().assert_started();
         assert_ne!(sandbox.pid("x.pid"), pid);
         assert!(is_alive(pid), "it is not signalled");
     }
@@ -360,9 +268,7 @@ mod without_a_lock {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
         assert_running(&sandbox, pid);
-        let written = fs::metadata(sandbox.path("x.pid"))
-            .and_then(|file| file.modified())
-            .expect("it is there");
+        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
         set_modified(&sandbox, written + Duration::from_millis(1500));
         assert_running(&sandbox, pid);
     }
@@ -371,9 +277,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_long_before_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        let written = fs::metadata(sandbox.path("x.pid"))
-            .and_then(|file| file.modified())
-            .expect("it is there");
+        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
         set_modified(&sandbox, written + Duration::from_millis(2500));
         assert_stale(&sandbox, pid);
     }
@@ -382,9 +286,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_after_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        let written = fs::metadata(sandbox.path("x.pid"))
-            .and_then(|file| file.modified())
-            .expect("it is there");
+        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
         set_modified(&sandbox, written - Duration::from_millis(500));
         assert_stale(&sandbox, pid);
     }
@@ -392,10 +294,7 @@ mod without_a_lock {
     #[test]
     fn counts_when_another_program_wrote_it() {
         let sandbox = Sandbox::new();
-        let running = sandbox
-            .launch(&probe())
-            .reporting("report", ["stay"])
-            .spawn();
+        let running = sandbox.launch(&probe()).reporting("report", ["stay"]).spawn();
         sandbox.write("x.pid", format!("{}\n", running.pid()));
         assert_running(&sandbox, running.pid());
         sandbox.write("x.pid", format!("{}", running.pid()));
@@ -406,17 +305,10 @@ mod without_a_lock {
     #[test]
     fn is_stale_when_the_process_is_a_zombie() {
         let sandbox = Sandbox::new();
-        let running = sandbox
-            .launch(&probe())
-            .reporting("report", ["exit", "0"])
-            .spawn();
+        let running = sandbox.launch(&probe()).reporting("report", ["exit", "0"]).spawn();
         sandbox.write("x.pid", format!("{}\n", running.pid()));
         eventually("a zombie", || (!is_alive(running.pid())).then_some(()));
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .probe_as("second", ["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run().assert_started();
         running.wait();
     }
 
@@ -477,8 +369,7 @@ mod refused {
     #[test]
     fn fifo() {
         let sandbox = Sandbox::new();
-        mkfifoat(CWD, sandbox.path("x"), Mode::RUSR | Mode::WUSR)
-            .expect("the sandbox can be written to");
+        mkfifoat(CWD, sandbox.path("x"), Mode::RUSR | Mode::WUSR).expect("the sandbox can be written to");
         assert_refused(&sandbox, "not a regular file");
     }
 
@@ -527,26 +418,15 @@ mod refused {
         let sandbox = Sandbox::new();
         let file = sandbox.write("x", "precious");
         let lock = ["lock", "read", file.to_str().expect("UTF-8")];
-        let reader = sandbox
-            .launch(&probe())
-            .words(lock)
-            .reporting("report", ["stay"])
-            .spawn();
+        let reader = sandbox.launch(&probe()).words(lock).reporting("report", ["stay"]).spawn();
         sandbox.report();
         for option in ["-p", "-l"] {
-            let output = sandbox
-                .bgexec(&[option, "x"])
-                .probe_as("second", ["stay"])
-                .run();
+            let output = sandbox.bgexec(&[option, "x"]).probe_as("second", ["stay"]).run();
             output.assert_unable(125, &format!("lock x: read-locked by pid {}", reader.pid()));
         }
         assert_eq!(sandbox.read("x"), "precious");
         assert!(is_alive(reader.pid()));
         reader.end();
-        sandbox
-            .bgexec(&["-p", "x"])
-            .probe_as("second", ["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x"]).probe_as("second", ["stay"]).run().assert_started();
     }
 }

@@ -30,11 +30,7 @@ const CALLS: &[(&str, usize)] = &[
 
 /// Null devices that are still where bgexec makes a private one.
 fn devices_made() -> Vec<String> {
-    let names = ["/", "/dev"]
-        .into_iter()
-        .filter_map(|place| std::fs::read_dir(place).ok())
-        .flatten()
-        .flatten();
+    let names = ["/", "/dev"].into_iter().filter_map(|place| std::fs::read_dir(place).ok()).flatten().flatten();
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.contains("bgexec")).collect()
 }
@@ -47,21 +43,12 @@ fn promise_is_kept_without_any_one_call() {
         for errno in [Errno::NOSYS, Errno::PERM] {
             let sandbox = Sandbox::new();
             let context = format!("{name}: {errno}");
-            let launch =
-                sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock", "--truncate", "-o", "log"]);
+            let launch = sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock", "--truncate", "-o", "log"]);
             let launch = launch.words([bgexec()]).words(["--version"]);
-            let output = launch
-                .refused(Refusal {
-                    call,
-                    second: None,
-                    errno,
-                })
-                .run();
+            let output = launch.refused(Refusal { call, second: None, errno }).run();
             if output.status.success() {
                 assert_eq!(output.stderr, "", "{context}");
-                eventually(&context, || {
-                    sandbox.read("log").starts_with("bgexec 0.").then_some(())
-                });
+                eventually(&context, || sandbox.read("log").starts_with("bgexec 0.").then_some(()));
                 assert!(sandbox.pid("x.pid") > 1, "{context}");
             } else {
                 output.assert_unable_to(125, "");
@@ -78,17 +65,9 @@ fn promise_is_kept_without_any_one_call() {
 fn lock_that_the_file_system_does_not_know_is_a_failure() {
     const F_SETLK: u32 = 6;
     let sandbox = Sandbox::new();
-    let refusal = Refusal {
-        call: sc::nr::FCNTL,
-        second: Some(F_SETLK),
-        errno: Errno::NOLCK,
-    };
+    let refusal = Refusal { call: sc::nr::FCNTL, second: Some(F_SETLK), errno: Errno::NOLCK };
     for (options, name) in [(["-p", "x.pid"], "x.pid"), (["-l", "x.lock"], "x.lock")] {
-        let output = sandbox
-            .bgexec(&options)
-            .refused(refusal)
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&options).refused(refusal).probe(["stay"]).run();
         output.assert_unable_to(125, &format!("lock {name}: "));
         assert_eq!(sandbox.read(name), "");
         assert!(sandbox.is_deserted());
@@ -98,19 +77,11 @@ fn lock_that_the_file_system_does_not_know_is_a_failure() {
 /// A session is what a daemon is about: without one it is not started.
 #[test]
 fn session_that_cannot_be_made_is_a_failure() {
-    let refusal = Refusal {
-        call: sc::nr::SETSID,
-        second: None,
-        errno: Errno::NOSYS,
-    };
+    let refusal = Refusal { call: sc::nr::SETSID, second: None, errno: Errno::NOSYS };
     let sandbox = Sandbox::new();
     for leads in [false, true] {
         let launch = sandbox.bgexec(&["-p", "x.pid"]).refused(refusal);
-        let launch = if leads {
-            launch.leading_group()
-        } else {
-            launch
-        };
+        let launch = if leads { launch.leading_group() } else { launch };
         let output = launch.probe(["stay"]).run();
         output.assert_unable_to(125, "create a session: ");
         assert!(!sandbox.exists("x.pid"));

@@ -11,10 +11,7 @@ use crate::harness::{Report, Sandbox, eventually};
 
 /// The set of these signals: bit N-1 for signal N.
 fn set(signals: &[Signal]) -> u64 {
-    signals
-        .iter()
-        .map(|signal| 1 << (signal.as_raw() - 1))
-        .sum()
+    signals.iter().map(|signal| 1 << (signal.as_raw() - 1)).sum()
 }
 
 /// All signals that a program can do something about.
@@ -24,15 +21,7 @@ fn all() -> impl Iterator<Item = i32> + Clone {
 
 #[track_caller]
 fn assert_default(daemon: &Report) {
-    assert_eq!(
-        (
-            daemon.blocked,
-            daemon.ignored,
-            daemon.caught,
-            daemon.pending
-        ),
-        (0, 0, 0, 0)
-    );
+    assert_eq!((daemon.blocked, daemon.ignored, daemon.caught, daemon.pending), (0, 0, 0, 0));
 }
 
 mod inherited {
@@ -46,35 +35,21 @@ mod inherited {
     #[test]
     fn dispositions_are_reset() {
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .ignoring(all())
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).ignoring(all()).probe(["stay"]).run().assert_started();
         assert_default(&sandbox.report());
     }
 
     #[test]
     fn mask_is_emptied() {
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(&["-p", "x.pid"])
-            .blocking(all())
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-p", "x.pid"]).blocking(all()).probe(["stay"]).run().assert_started();
         assert_default(&sandbox.report());
     }
 
     #[test]
     fn both_are_reset_for_a_group_leader_too() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&[])
-            .leading_group()
-            .ignoring(all())
-            .blocking(all());
+        let launch = sandbox.bgexec(&[]).leading_group().ignoring(all()).blocking(all());
         launch.probe(["stay"]).run().assert_started();
         assert_default(&sandbox.report());
     }
@@ -90,17 +65,12 @@ mod inherited {
     #[test]
     fn both_are_kept_when_asked_for() {
         let sandbox = Sandbox::new();
-        let launch = sandbox
-            .bgexec(&["--keep-signals"])
-            .ignoring([Signal::HUP.as_raw(), 40]);
+        let launch = sandbox.bgexec(&["--keep-signals"]).ignoring([Signal::HUP.as_raw(), 40]);
         let launch = launch.blocking([Signal::USR1.as_raw(), Signal::CHILD.as_raw(), 64]);
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
         assert_eq!(daemon.ignored, set(&[Signal::HUP]) | 1 << 39);
-        assert_eq!(
-            daemon.blocked,
-            set(&[Signal::USR1, Signal::CHILD]) | 1 << 63
-        );
+        assert_eq!(daemon.blocked, set(&[Signal::USR1, Signal::CHILD]) | 1 << 63);
     }
 
     /// A parent that ignores SIGCHLD has its children reaped by the kernel: nobody's end can be waited for then.
@@ -110,21 +80,9 @@ mod inherited {
         let message = "execute /nonexistent/command: No such file or directory";
         let options = ["-p", "x.pid", "/nonexistent/command"];
         let sandbox = Sandbox::new();
-        sandbox
-            .bgexec(&options)
-            .ignoring([child])
-            .run()
-            .assert_unable(127, message);
-        sandbox
-            .bgexec(&options)
-            .blocking([child])
-            .run()
-            .assert_unable(127, message);
-        let launch = sandbox
-            .bgexec(&options)
-            .leading_group()
-            .ignoring([child])
-            .blocking([child]);
+        sandbox.bgexec(&options).ignoring([child]).run().assert_unable(127, message);
+        sandbox.bgexec(&options).blocking([child]).run().assert_unable(127, message);
+        let launch = sandbox.bgexec(&options).leading_group().ignoring([child]).blocking([child]);
         launch.run().assert_unable(127, message);
         assert!(!sandbox.exists("x.pid"));
     }
@@ -137,48 +95,29 @@ mod ignore_signal {
     fn ignores_those_named() {
         for names in ["HUP,INT,USR1", "SIGHUP,SIGINT,SIGUSR1", "1,2,10"] {
             let daemon = Sandbox::new().start(&["--ignore-signal", names]);
-            assert_eq!(
-                daemon.ignored,
-                set(&[Signal::HUP, Signal::INT, Signal::USR1]),
-                "{names}"
-            );
+            assert_eq!(daemon.ignored, set(&[Signal::HUP, Signal::INT, Signal::USR1]), "{names}");
             assert_eq!(daemon.blocked, 0);
         }
     }
 
     #[test]
     fn ignores_a_real_time_signal() {
-        assert_eq!(
-            Sandbox::new().start(&["--ignore-signal=64"]).ignored,
-            1 << 63
-        );
+        assert_eq!(Sandbox::new().start(&["--ignore-signal=64"]).ignored, 1 << 63);
     }
 
     #[test]
     fn adds_to_the_inherited_ones_when_those_are_kept() {
         let sandbox = Sandbox::new();
         let launch = sandbox.bgexec(&["--keep-signals", "--ignore-signal=USR1"]);
-        launch
-            .ignoring([Signal::HUP.as_raw()])
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        launch.ignoring([Signal::HUP.as_raw()]).probe(["stay"]).run().assert_started();
         assert_eq!(sandbox.report().ignored, set(&[Signal::HUP, Signal::USR1]));
     }
 
     #[test]
     fn refuses_what_is_no_signal_or_cannot_be_ignored() {
-        for name in [
-            "NOSUCH", "", "HUP,", ",HUP", "HUPX", "hu", "0", "65", "KILL", "SIGSTOP", "9",
-            "HUP INT",
-        ] {
-            let output = Sandbox::new()
-                .bgexec(&["--ignore-signal", name, "true"])
-                .run();
-            output.assert_unable(
-                125,
-                &format!("use --ignore-signal {name}: not signals to ignore"),
-            );
+        for name in ["NOSUCH", "", "HUP,", ",HUP", "HUPX", "hu", "0", "65", "KILL", "SIGSTOP", "9", "HUP INT"] {
+            let output = Sandbox::new().bgexec(&["--ignore-signal", name, "true"]).run();
+            output.assert_unable(125, &format!("use --ignore-signal {name}: not signals to ignore"));
         }
     }
 }
@@ -197,10 +136,7 @@ mod during_the_launch {
     fn assert_promise_is_kept(sent: Signal, delay: Duration) {
         let sandbox = Sandbox::new();
         sandbox.write_script("server", "#!/bin/sh");
-        let running = sandbox
-            .bgexec(&["-p", "x.pid", "server"])
-            .env("PATH", long_path())
-            .spawn();
+        let running = sandbox.bgexec(&["-p", "x.pid", "server"]).env("PATH", long_path()).spawn();
         let start = Instant::now();
         while start.elapsed() < delay {
             std::hint::spin_loop();
@@ -214,10 +150,7 @@ mod during_the_launch {
             assert!(!sandbox.exists("x.pid"), "{context}");
             assert!(sandbox.is_deserted(), "{context}");
         }
-        assert!(
-            output.status.success() || output.status.signal() == Some(sent.as_raw()),
-            "{context}"
-        );
+        assert!(output.status.success() || output.status.signal() == Some(sent.as_raw()), "{context}");
     }
 
     #[test]
@@ -234,32 +167,14 @@ mod during_the_launch {
     fn none_ends_the_launcher_while_the_daemon_is_on_its_way() {
         let sandbox = Sandbox::new();
         sandbox.write_script("server", "#!/bin/sh");
-        let running = sandbox
-            .bgexec(&["-p", "x.pid", "server"])
-            .env("PATH", long_path())
-            .spawn();
+        let running = sandbox.bgexec(&["-p", "x.pid", "server"]).env("PATH", long_path()).spawn();
         let pidfile = sandbox.path("x.pid");
-        eventually("the pidfile", || {
-            std::fs::read(&pidfile)
-                .is_ok_and(|pid| !pid.is_empty())
-                .then_some(())
-        });
-        for sent in [
-            Signal::TERM,
-            Signal::INT,
-            Signal::HUP,
-            Signal::USR1,
-            Signal::PIPE,
-        ] {
+        eventually("the pidfile", || std::fs::read(&pidfile).is_ok_and(|pid| !pid.is_empty()).then_some(()));
+        for sent in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1, Signal::PIPE] {
             signal(running.pid(), sent);
         }
         let output = running.wait();
-        assert_eq!(
-            (output.status.code(), &*output.stderr),
-            (Some(0), ""),
-            "{:?}",
-            output.status
-        );
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "{:?}", output.status);
         let daemon = sandbox.report();
         assert_default(&daemon);
         assert!(is_alive(daemon.pid));
@@ -275,12 +190,7 @@ fn broken_pipe_does_not_end_the_launcher() {
         drop(reader);
         let launch = sandbox.bgexec(options).words(["/nonexistent/command"]);
         let output = launch.stderr(writer).run();
-        assert_eq!(
-            output.status.code(),
-            Some(127),
-            "{options:?}: {:?}",
-            output.status
-        );
+        assert_eq!(output.status.code(), Some(127), "{options:?}: {:?}", output.status);
         assert!(!sandbox.exists("x.pid"));
     }
 }

@@ -11,18 +11,12 @@ use crate::harness::{Descriptor, Launch, Report, Sandbox, Terminal, is_root, ker
 #[track_caller]
 fn assert_is(stream: &Descriptor, file: &Path) {
     let metadata = fs::metadata(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    assert_eq!(
-        stream.file.2,
-        metadata.ino(),
-        "{stream:?} is {}",
-        file.display()
-    );
+    assert_eq!(stream.file.2, metadata.ino(), "{stream:?} is {}", file.display());
 }
 
 fn make_fifo(sandbox: &Sandbox, name: &str) -> std::path::PathBuf {
     let path = sandbox.path(name);
-    mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR)
-        .expect("the sandbox can be written to");
+    mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR).expect("the sandbox can be written to");
     path
 }
 
@@ -33,14 +27,8 @@ mod files {
     fn input_is_read() {
         let sandbox = Sandbox::new();
         sandbox.write("in", "hello\n");
-        sandbox
-            .bgexec(&["-i", "in", "-o", "out"])
-            .probe(["copy", "stay"])
-            .run()
-            .assert_started();
-        crate::harness::eventually("the copy", || {
-            (sandbox.read("out") == "hello\n").then_some(())
-        });
+        sandbox.bgexec(&["-i", "in", "-o", "out"]).probe(["copy", "stay"]).run().assert_started();
+        crate::harness::eventually("the copy", || (sandbox.read("out") == "hello\n").then_some(()));
     }
 
     #[test]
@@ -55,11 +43,7 @@ mod files {
 
     #[test]
     fn both_outputs_to_the_same_file_are_one_description() {
-        for options in [
-            &["-O", "log"][..],
-            &["-o", "log", "-e", "log"],
-            &["--output=log"],
-        ] {
+        for options in [&["-O", "log"][..], &["-o", "log", "-e", "log"], &["--output=log"]] {
             let sandbox = Sandbox::new();
             let daemon = sandbox.start(options);
             assert_is(&daemon.descriptors[&1], &sandbox.path("log"));
@@ -79,11 +63,7 @@ mod files {
         let sandbox = Sandbox::new();
         sandbox.write("log", "old\n");
         let verbs = ["say", "o1", "complain", "e1", "say", "o2", "exit", "0"];
-        sandbox
-            .bgexec(&["-a", "-O", "log"])
-            .probe(verbs)
-            .run()
-            .assert_started();
+        sandbox.bgexec(&["-a", "-O", "log"]).probe(verbs).run().assert_started();
         let all = "old\no1\ne1\no2\n";
         crate::harness::eventually("all lines", || (sandbox.read("log") == all).then_some(()));
         let stdout = &sandbox.report().descriptors[&1];
@@ -97,10 +77,7 @@ mod files {
         sandbox.write("out", "old\n");
         sandbox.write("err", "old\n");
         sandbox.start(&["--truncate", "-o", "out", "-e", "err"]);
-        assert_eq!(
-            (sandbox.read("out"), sandbox.read("err")),
-            (String::new(), String::new())
-        );
+        assert_eq!((sandbox.read("out"), sandbox.read("err")), (String::new(), String::new()));
     }
 
     #[test]
@@ -108,10 +85,7 @@ mod files {
         let sandbox = Sandbox::new();
         sandbox.start(&["-p", "x.pid"]);
         sandbox.write("log", "precious\n");
-        let output = sandbox
-            .bgexec(&["-p", "x.pid", "--truncate", "-O", "log"])
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["-p", "x.pid", "--truncate", "-O", "log"]).probe(["stay"]).run();
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(sandbox.read("log"), "precious\n");
     }
@@ -120,16 +94,9 @@ mod files {
     fn output_is_created_for_owner_and_group_whatever_the_umask() {
         for mask in [0, 0o022, 0o077, 0o777] {
             let sandbox = Sandbox::new();
-            let launch = sandbox
-                .bgexec(&["-o", "out", "-e", "err"])
-                .umask(mask)
-                .probe(["stay"]);
+            let launch = sandbox.bgexec(&["-o", "out", "-e", "err"]).umask(mask).probe(["stay"]);
             launch.run().assert_started();
-            assert_eq!(
-                (sandbox.mode("out"), sandbox.mode("err")),
-                (0o640, 0o640),
-                "umask {mask:o}"
-            );
+            assert_eq!((sandbox.mode("out"), sandbox.mode("err")), (0o640, 0o640), "umask {mask:o}");
         }
     }
 
@@ -146,10 +113,7 @@ mod files {
     fn output_that_had_to_be_created_stays_empty_after_a_failure() {
         let sandbox = Sandbox::new();
         let output = sandbox.bgexec(&["-o", "log", "/nonexistent/command"]).run();
-        output.assert_unable(
-            127,
-            "execute /nonexistent/command: No such file or directory",
-        );
+        output.assert_unable(127, "execute /nonexistent/command: No such file or directory");
         assert_eq!(sandbox.read("log"), "");
     }
 
@@ -170,21 +134,11 @@ mod files {
         sandbox.make_directory("directory");
         for (options, message) in [
             (["-i", "nofile"], "open nofile: No such file or directory"),
-            (
-                ["-o", "nodir/log"],
-                "open nodir/log: No such file or directory",
-            ),
-            (
-                ["-e", "nodir/log"],
-                "open nodir/log: No such file or directory",
-            ),
+            (["-o", "nodir/log"], "open nodir/log: No such file or directory"),
+            (["-e", "nodir/log"], "open nodir/log: No such file or directory"),
             (["-O", "directory"], "open directory: Is a directory"),
         ] {
-            let output = sandbox
-                .bgexec(&["-p", "x.pid"])
-                .words(options)
-                .probe(["stay"])
-                .run();
+            let output = sandbox.bgexec(&["-p", "x.pid"]).words(options).probe(["stay"]).run();
             output.assert_unable(125, message);
             assert!(!sandbox.exists("x.pid"), "{options:?}");
         }
@@ -198,10 +152,7 @@ mod fifo {
     fn without_a_reader_is_refused_at_once() {
         let sandbox = Sandbox::new();
         make_fifo(&sandbox, "fifo");
-        let output = sandbox
-            .bgexec(&["-p", "x.pid", "-o", "fifo"])
-            .probe(["stay"])
-            .run();
+        let output = sandbox.bgexec(&["-p", "x.pid", "-o", "fifo"]).probe(["stay"]).run();
         output.assert_unable(125, "open fifo: No such device or address");
         assert!(!sandbox.exists("x.pid"));
     }
@@ -211,11 +162,7 @@ mod fifo {
         let sandbox = Sandbox::new();
         let fifo = make_fifo(&sandbox, "fifo");
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-        let _reader = File::options()
-            .read(true)
-            .custom_flags(nonblocking)
-            .open(&fifo)
-            .expect("it is there");
+        let _reader = File::options().read(true).custom_flags(nonblocking).open(&fifo).expect("it is there");
         let daemon = sandbox.start(&["-o", "fifo"]);
         assert_is(&daemon.descriptors[&1], &fifo);
         assert_eq!(daemon.descriptors[&1].flags & OFlags::NONBLOCK.bits(), 0);
@@ -237,11 +184,7 @@ fn terminal_as_an_output_is_not_taken_as_the_controlling_one() {
     let terminal = Terminal::new();
     let name = terminal.name.as_str();
     for options in [&["-o", name][..], &["-F", "-o", name]] {
-        let running = sandbox
-            .bgexec(options)
-            .leading_session()
-            .probe(["exit", "0"])
-            .spawn();
+        let running = sandbox.bgexec(options).leading_session().probe(["exit", "0"]).spawn();
         let report = sandbox.report();
         assert!(report.tty < 0, "{options:?}: has a controlling terminal");
         assert_is(&report.descriptors[&1], Path::new(name));
@@ -256,32 +199,18 @@ mod dash {
     fn launch(sandbox: &Sandbox, options: &[&str]) -> Launch {
         let open = |name: &str| {
             let path = sandbox.write(name, "");
-            File::options()
-                .read(true)
-                .append(true)
-                .open(path)
-                .expect("it was just written")
+            File::options().read(true).append(true).open(path).expect("it was just written")
         };
-        sandbox
-            .bgexec(options)
-            .stdin(open("0"))
-            .stdout(open("1"))
-            .stderr(open("2"))
-            .probe(["stay"])
+        sandbox.bgexec(options).stdin(open("0")).stdout(open("1")).stderr(open("2")).probe(["stay"])
     }
 
     #[test]
     fn keeps_the_callers_streams() {
         let sandbox = Sandbox::new();
-        launch(&sandbox, &["-i", "-", "-o", "-", "-e-"])
-            .run()
-            .assert_started();
+        launch(&sandbox, &["-i", "-", "-o", "-", "-e-"]).run().assert_started();
         let daemon = sandbox.report();
         for number in 0..3 {
-            assert_is(
-                &daemon.descriptors[&number],
-                &sandbox.path(number.to_string()),
-            );
+            assert_is(&daemon.descriptors[&number], &sandbox.path(number.to_string()));
         }
     }
 
@@ -298,15 +227,9 @@ mod dash {
     #[test]
     fn is_the_null_device_for_a_stream_that_was_closed() {
         let sandbox = Sandbox::new();
-        launch(&sandbox, &["-i", "-", "-O", "-"])
-            .closed([0, 1, 2])
-            .run()
-            .assert_started();
+        launch(&sandbox, &["-i", "-", "-O", "-"]).closed([0, 1, 2]).run().assert_started();
         let daemon = sandbox.report();
-        assert!(
-            (0..3).all(|number| daemon.descriptors[&number].is_null_device()),
-            "{daemon:?}"
-        );
+        assert!((0..3).all(|number| daemon.descriptors[&number].is_null_device()), "{daemon:?}");
     }
 }
 
@@ -316,8 +239,7 @@ mod null_device {
     /// A launch in a mount namespace where a boot script's `2>/dev/null` has made a regular file.
     fn launch_with_false_device(sandbox: &Sandbox, options: &[&str]) -> Launch {
         let file = sandbox.write("false null device", "precious");
-        let file =
-            std::ffi::CString::new(file.as_os_str().as_encoded_bytes()).expect("no NUL in a path");
+        let file = std::ffi::CString::new(file.as_os_str().as_encoded_bytes()).expect("no NUL in a path");
         let launch = sandbox.bgexec(options).before_exec(kernel::leave_mounts);
         launch.before_exec(move || kernel::cover(c"/dev/null", &file))
     }
@@ -330,21 +252,14 @@ mod null_device {
     #[track_caller]
     fn assert_has_null_devices(daemon: &Report) {
         for number in 0..3 {
-            assert!(
-                daemon.descriptors[&number].is_null_device(),
-                "{number}: {daemon:?}"
-            );
+            assert!(daemon.descriptors[&number].is_null_device(), "{number}: {daemon:?}");
         }
     }
 
     /// What is in the /dev that a process sees.
     fn devices(daemon: &Report) -> Vec<String> {
-        let devices =
-            fs::read_dir(format!("/proc/{}/root/dev", daemon.pid)).expect("the daemon runs");
-        devices
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect()
+        let devices = fs::read_dir(format!("/proc/{}/root/dev", daemon.pid)).expect("the daemon runs");
+        devices.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     #[test]
@@ -367,10 +282,7 @@ mod null_device {
             return;
         }
         let sandbox = Sandbox::new();
-        launch_with_false_device(&sandbox, &[])
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        launch_with_false_device(&sandbox, &[]).probe(["stay"]).run().assert_started();
         assert_has_null_devices(&sandbox.report());
         assert_eq!(sandbox.read("false null device"), "precious");
     }
@@ -381,19 +293,8 @@ mod null_device {
             return;
         }
         let sandbox = Sandbox::new();
-        let options = [
-            "-i",
-            "/dev/null",
-            "-o",
-            "/dev/null",
-            "-e",
-            "/dev/null",
-            "--truncate",
-        ];
-        launch_with_false_device(&sandbox, &options)
-            .probe(["stay"])
-            .run()
-            .assert_started();
+        let options = ["-i", "/dev/null", "-o", "/dev/null", "-e", "/dev/null", "--truncate"];
+        launch_with_false_device(&sandbox, &options).probe(["stay"]).run().assert_started();
         assert_has_null_devices(&sandbox.report());
         assert_eq!(sandbox.read("false null device"), "precious");
     }
@@ -404,13 +305,9 @@ mod null_device {
             return;
         }
         let sandbox = Sandbox::new();
-        let output = launch_without_device(&sandbox, &["true"])
-            .by_user(65534)
-            .run();
+        let output = launch_without_device(&sandbox, &["true"]).by_user(65534).run();
         output.assert_unable_to(125, "open /dev/null: ");
-        let output = launch_with_false_device(&sandbox, &["true"])
-            .by_user(65534)
-            .run();
+        let output = launch_with_false_device(&sandbox, &["true"]).by_user(65534).run();
         output.assert_unable(125, "open /dev/null: not the null device");
         assert_eq!(sandbox.read("false null device"), "precious");
     }
@@ -443,27 +340,13 @@ mod closed {
         for closed in choices() {
             let sandbox = Sandbox::new();
             let options = ["-p", "x.pid", "-l", "x.lock", "-o", "log"];
-            sandbox
-                .bgexec(&options)
-                .closed(closed.clone())
-                .probe(["stay"])
-                .run()
-                .assert_started();
+            sandbox.bgexec(&options).closed(closed.clone()).probe(["stay"]).run().assert_started();
             let daemon = sandbox.report();
             assert_eq!(sandbox.pid("x.pid"), daemon.pid, "closed: {closed:?}");
-            assert!(
-                daemon.descriptors[&0].is_null_device(),
-                "closed: {closed:?}"
-            );
-            assert!(
-                daemon.descriptors[&2].is_null_device(),
-                "closed: {closed:?}"
-            );
+            assert!(daemon.descriptors[&0].is_null_device(), "closed: {closed:?}");
+            assert!(daemon.descriptors[&2].is_null_device(), "closed: {closed:?}");
             assert_is(&daemon.descriptors[&1], &sandbox.path("log"));
-            assert_eq!(
-                (sandbox.read("log"), sandbox.read("x.lock")),
-                Default::default()
-            );
+            assert_eq!((sandbox.read("log"), sandbox.read("x.lock")), Default::default());
         }
     }
 
@@ -472,31 +355,14 @@ mod closed {
         for closed in choices() {
             let sandbox = Sandbox::new();
             let kept = sandbox.write("kept", "");
-            let open = || {
-                File::options()
-                    .read(true)
-                    .append(true)
-                    .open(&kept)
-                    .expect("it was just written")
-            };
-            let launch = sandbox
-                .bgexec(&["-F", "-p", "x.pid"])
-                .stdin(open())
-                .stdout(open())
-                .stderr(open());
-            launch
-                .closed(closed.clone())
-                .probe(["exit", "0"])
-                .run()
-                .assert_started();
+            let open = || File::options().read(true).append(true).open(&kept).expect("it was just written");
+            let launch = sandbox.bgexec(&["-F", "-p", "x.pid"]).stdin(open()).stdout(open()).stderr(open());
+            launch.closed(closed.clone()).probe(["exit", "0"]).run().assert_started();
             let report = sandbox.report();
             for number in 0..3 {
                 let stream = &report.descriptors[&number];
                 if closed.contains(&number) {
-                    assert!(
-                        stream.is_null_device(),
-                        "closed: {closed:?}, {number}: {stream:?}"
-                    );
+                    assert!(stream.is_null_device(), "closed: {closed:?}, {number}: {stream:?}");
                 } else {
                     assert_is(stream, &kept);
                 }
@@ -514,8 +380,7 @@ mod closed {
                 let output = launch.closed(closed.clone()).run();
                 assert_eq!(output.status.code(), Some(127), "closed: {closed:?}");
                 assert_eq!(output.stdout, "");
-                let line =
-                    "bgexec: unable to execute /nonexistent/command: No such file or directory\n";
+                let line = "bgexec: unable to execute /nonexistent/command: No such file or directory\n";
                 let expected = if closed.contains(&2) { "" } else { line };
                 assert_eq!(output.stderr, expected, "closed: {closed:?}");
                 assert!(!sandbox.exists("x.pid"));

@@ -11,6 +11,12 @@
 //! | `copy` | copies stdin to stdout |
 //! | `close` | closes every descriptor it has, as classic daemons do |
 //! | `lock read FILE`, `lock write FILE` | takes a POSIX lock |
+//! | `block` | blocks every signal |
+//! | `record FILE` | appends the number of each signal that comes to FILE; ends after a minute without one |
+//! | `await N` | waits for signal N, which is blocked, for a minute at most |
+//! | `note FILE` | appends its pid to FILE, with a newline |
+//! | `create FILE` | creates FILE; if it is there already, ends with status 98 and leaves FILE.twice |
+//! | `remove FILE` | removes FILE |
 //! | `fork FILE` | leaves a child that stays, and writes its pid to FILE |
 //! | `adopt FILE member PATH ARG...` | runs a program and writes to FILE how it ended and what it left behind |
 //! | `adopt FILE leader PATH ARG...` | the same, with the program as a process group leader |
@@ -20,15 +26,12 @@
 //! streams and ignore SIGPIPE: the state is the one that `execve` left.
 
 #![no_main]
-#![allow(
-    unsafe_code,
-    reason = "system calls, and the words that main is handed"
-)]
+#![allow(unsafe_code, reason = "system calls, and the words that main is handed")]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -37,6 +40,8 @@ use std::ptr;
 mod abi {
     pub const AT_EMPTY_PATH: usize = 0x1000;
     pub const AT_FDCWD: isize = -100;
+    pub const EAGAIN: i32 = 11;
+    pub const EINTR: i32 = 4;
     pub const F_GETFD: usize = 1;
     pub const F_GETFL: usize = 3;
     pub const F_SETFL: usize = 4;
@@ -48,6 +53,7 @@ mod abi {
     pub const PR_SET_CHILD_SUBREAPER: usize = 36;
     pub const PR_GET_NO_NEW_PRIVS: usize = 39;
     pub const SIGCHLD: usize = 17;
+    pub const SIG_SETMASK: usize = 2;
     pub const STATX_BASIC_STATS: usize = 0x7ff;
     pub const WALL: usize = 0x4000_0000;
     pub const WNOHANG: usize = 1;
@@ -77,11 +83,7 @@ fn result(returned: usize) -> Result<usize, i32> {
 ///
 /// `words` and `environment` are arrays of C strings that a null pointer ends.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(
-    _: c_int,
-    words: *const *const c_char,
-    environment: *const *const c_char,
-) -> c_int {
+pub unsafe extern "C" fn main(_: c_int, words: *const *const c_char, environment: *const *const c_char) -> c_int {
     // SAFETY: as the caller promises.
     let words = unsafe { strings(words) };
     // SAFETY: as the caller promises.
@@ -112,11 +114,7 @@ unsafe fn strings(array: *const *const c_char) -> Vec<&'static [u8]> {
 fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
     let mut verbs = words.iter().skip(1).copied();
     while let Some(verb) = verbs.next() {
-        let mut operand = || {
-            verbs
-                .next()
-                .ok_or_else(|| io::Error::other("an operand is missing"))
-        };
+        let mut operand = || verbs.next().ok_or_else(|| io::Error::other("an operand is missing"));
         match verb {
             b"report" => write_whole(operand()?, &report(words, environment))?,
             b"stay" => stay(),
@@ -128,6 +126,26 @@ fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
                 let _ = call!(CLOSE, number);
             }),
             b"lock" => lock(operand()?, operand()?)?,
+            b"block" => block()?,
+            b"record" => {
+                let file = operand()?;
+                while let Some(signal) = take_signal(!0)? {
+                    append(file, &format!("{signal}\n"))?;
+                }
+            }
+            b"await" => {
+                let signal: u32 = text(operand()?).parse().map_err(io::Error::other)?;
+                take_signal(1 << (signal - 1))?;
+            }
+            b"note" => append(operand()?, &format!("{}\n", std::process::id()))?,
+            b"create" => {
+                let file = operand()?;
+                if fs::File::create_new(path(file)).is_err() {
+                    write_whole(&[file, b".twice"].concat(), "")?;
+                    return Ok(98);
+                }
+            }
+            b"remove" => fs::remove_file(path(operand()?))?,
             b"fork" => match fork()? {
                 0 => {
                     stay();
@@ -155,9 +173,18 @@ fn error(errno: i32) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
 
+fn path(word: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(word))
+}
+
+/// Adds to a file, in one write.
+fn append(file: &[u8], contents: &str) -> io::Result<()> {
+    fs::File::options().append(true).create(true).open(path(file))?.write_all(contents.as_bytes())
+}
+
 /// Writes a file that appears with all of its contents.
 fn write_whole(file: &[u8], contents: &str) -> io::Result<()> {
-    let file = Path::new(OsStr::from_bytes(file));
+    let file = path(file);
     let unfinished = PathBuf::from(format!("{}.unfinished", file.display()));
     fs::write(&unfinished, contents)?;
     fs::rename(unfinished, file)
@@ -166,6 +193,24 @@ fn write_whole(file: &[u8], contents: &str) -> io::Result<()> {
 fn stay() {
     let minute: [i64; 2] = [60, 0];
     let _ = call!(NANOSLEEP, &raw const minute, ptr::null::<i64>());
+}
+
+fn block() -> io::Result<()> {
+    let all = !0_u64;
+    call!(RT_SIGPROCMASK, abi::SIG_SETMASK, &raw const all, 0, size_of::<u64>()).map_err(error).map(drop)
+}
+
+/// Takes a signal of a set, all of which are blocked; none if there is none within a minute.
+fn take_signal(set: u64) -> io::Result<Option<usize>> {
+    let minute: [i64; 2] = [60, 0];
+    loop {
+        match call!(RT_SIGTIMEDWAIT, &raw const set, 0, &raw const minute, size_of::<u64>()) {
+            Ok(signal) => return Ok(Some(signal)),
+            Err(abi::EAGAIN) => return Ok(None),
+            Err(abi::EINTR) => {}
+            Err(errno) => return Err(error(errno)),
+        }
+    }
 }
 
 fn lock(kind: &[u8], file: &[u8]) -> io::Result<()> {
@@ -177,18 +222,8 @@ fn lock(kind: &[u8], file: &[u8]) -> io::Result<()> {
         length: i64,
         pid: i32,
     }
-    let kind = if kind == b"read" {
-        abi::F_RDLCK
-    } else {
-        abi::F_WRLCK
-    };
-    let whole_file = Flock {
-        kind,
-        whence: 0,
-        start: 0,
-        length: 0,
-        pid: 0,
-    };
+    let kind = if kind == b"read" { abi::F_RDLCK } else { abi::F_WRLCK };
+    let whole_file = Flock { kind, whence: 0, start: 0, length: 0, pid: 0 };
     let file = CString::new(file)?;
     let descriptor = call!(OPENAT, abi::AT_FDCWD, file.as_ptr(), abi::O_RDWR, 0).map_err(error)?;
     call!(FCNTL, descriptor, abi::F_SETLK, &raw const whole_file).map_err(error)?;
@@ -216,19 +251,9 @@ fn adopt(leads: bool, command: &[&[u8]], environment: &[&[u8]]) -> io::Result<St
     }
     let mut status = 0_i32;
     call!(WAIT4, child, &raw mut status, abi::WALL, 0).map_err(error)?;
-    let code = if status & 0x7f == 0 {
-        status >> 8
-    } else {
-        128 + (status & 0x7f)
-    };
+    let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };
     let mut told = format!("status {code}\n");
-    while let Ok(zombie @ 1..) = call!(
-        WAIT4,
-        -1_isize,
-        &raw mut status,
-        abi::WALL | abi::WNOHANG,
-        0
-    ) {
+    while let Ok(zombie @ 1..) = call!(WAIT4, -1_isize, &raw mut status, abi::WALL | abi::WNOHANG, 0) {
         told.push_str(&format!("zombie {zombie}\n"));
     }
     for running in fs::read_to_string("/proc/thread-self/children")?.split_whitespace() {
@@ -238,18 +263,11 @@ fn adopt(leads: bool, command: &[&[u8]], environment: &[&[u8]]) -> io::Result<St
 }
 
 fn owned(strings: &[&[u8]]) -> io::Result<Vec<CString>> {
-    Ok(strings
-        .iter()
-        .map(|&string| CString::new(string))
-        .collect::<Result<_, _>>()?)
+    Ok(strings.iter().map(|&string| CString::new(string)).collect::<Result<_, _>>()?)
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings
-        .iter()
-        .map(|string| string.as_ptr())
-        .chain([ptr::null()])
-        .collect()
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// The state of this process, a line a fact: a key, a space, the value with all but printable ASCII escaped.
@@ -271,10 +289,7 @@ fn report(words: &[&[u8]], environment: &[&[u8]]) -> String {
     tell("ppid", &number(call!(GETPPID)));
     tell("pgid", &number(call!(GETPGID, 0)));
     tell("sid", &number(call!(GETSID, 0)));
-    tell(
-        "tty",
-        &number(call!(OPENAT, abi::AT_FDCWD, c"/dev/tty".as_ptr(), abi::O_RDWR, 0).map(|_| 0)),
-    );
+    tell("tty", &number(call!(OPENAT, abi::AT_FDCWD, c"/dev/tty".as_ptr(), abi::O_RDWR, 0).map(|_| 0)));
     let mut path = [0_u8; 4096];
     if let Ok(length @ 1..) = call!(GETCWD, path.as_mut_ptr(), path.len()) {
         tell("cwd", &path[..length - 1].escape_ascii());
@@ -344,24 +359,14 @@ struct Statx {
 fn link(path: &str) -> Option<Vec<u8>> {
     let path = CString::new(path).ok()?;
     let mut target = vec![0_u8; 4096];
-    let length = call!(
-        READLINKAT,
-        abi::AT_FDCWD,
-        path.as_ptr(),
-        target.as_mut_ptr(),
-        target.len()
-    )
-    .ok()?;
+    let length = call!(READLINKAT, abi::AT_FDCWD, path.as_ptr(), target.as_mut_ptr(), target.len()).ok()?;
     target.truncate(length);
     Some(target)
 }
 
 /// Whether two descriptors share an open file description: a flag set on one is then seen on the other.
 fn is_one_description(first: usize, second: usize) -> bool {
-    let (Ok(flags), Ok(before)) = (
-        call!(FCNTL, first, abi::F_GETFL),
-        call!(FCNTL, second, abi::F_GETFL),
-    ) else {
+    let (Ok(flags), Ok(before)) = (call!(FCNTL, first, abi::F_GETFL), call!(FCNTL, second, abi::F_GETFL)) else {
         return false;
     };
     let _ = call!(FCNTL, first, abi::F_SETFL, flags ^ abi::O_NONBLOCK);
@@ -381,13 +386,7 @@ fn signals(tell: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
     for signal in 1..=64 {
         // `struct sigaction` of the kernel: the first word is the handler, on every architecture.
         let mut action = [0_usize; 4];
-        let _ = call!(
-            RT_SIGACTION,
-            signal,
-            0,
-            action.as_mut_ptr(),
-            size_of::<u64>()
-        );
+        let _ = call!(RT_SIGACTION, signal, 0, action.as_mut_ptr(), size_of::<u64>());
         match action[0] {
             0 => {}
             1 => ignored |= 1 << (signal - 1),
@@ -418,16 +417,10 @@ fn limits(tell: &mut impl FnMut(&str, &dyn std::fmt::Display)) {
     if let Ok(adjustment) = fs::read_to_string("/proc/self/oom_score_adj") {
         tell("oom-score-adj", &adjustment.trim());
     }
-    tell(
-        "no-new-privs",
-        &number(call!(PRCTL, abi::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)),
-    );
+    tell("no-new-privs", &number(call!(PRCTL, abi::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)));
     for resource in 0..16 {
         let mut limit = [0_u64; 2];
         let _ = call!(PRLIMIT64, 0, resource, 0, limit.as_mut_ptr());
-        tell(
-            "limit",
-            &format_args!("{resource} {} {}", limit[0], limit[1]),
-        );
+        tell("limit", &format_args!("{resource} {} {}", limit[0], limit[1]));
     }
 }

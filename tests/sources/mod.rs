@@ -37,16 +37,9 @@ pub fn files(places: &[&str], extensions: &[&str]) -> Vec<Source> {
     while let Some(path) = left.pop() {
         if let Ok(entries) = fs::read_dir(&path) {
             left.extend(entries.flatten().map(|entry| entry.path()));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extensions.iter().any(|&wanted| extension == wanted))
-        {
-            let text = fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let path = path
-                .strip_prefix(root)
-                .expect("it was found there")
-                .to_owned();
+        } else if path.extension().is_some_and(|extension| extensions.iter().any(|&wanted| extension == wanted)) {
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let path = path.strip_prefix(root).expect("it was found there").to_owned();
             found.push(Source { path, text });
         }
     }
@@ -62,8 +55,7 @@ pub fn program() -> Vec<Source> {
 
 /// The words of a text: longest runs of letters, digits and underscores.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .filter(|word| !word.is_empty())
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty())
 }
 
 /// What the scanner is in the middle of.
@@ -88,11 +80,7 @@ fn blank(text: &str, literals: bool) -> String {
             (State::Code, '/') if next == Some('/') => (State::LineComment, 2, false),
             (State::Code, '/') if next == Some('*') => (State::BlockComment, 2, false),
             (State::Code, '"') => {
-                let raw = letters[..at]
-                    .iter()
-                    .rev()
-                    .take_while(|&&letter| letter == '#')
-                    .count();
+                let raw = letters[..at].iter().rev().take_while(|&&letter| letter == '#').count();
                 let is_raw = letters[..at - raw].ends_with(&['r']);
                 (State::Text('"', if is_raw { raw } else { 0 }), 1, true)
             }
@@ -107,18 +95,9 @@ fn blank(text: &str, literals: bool) -> String {
             (State::BlockComment, _) => (State::BlockComment, 1, false),
             (State::Text(quote, 0), '\\') => (State::Text(quote, 0), 2, !literals),
             (State::Text(quote, hashes), letter) => {
-                let end = letter == quote
-                    && letters[at + 1..]
-                        .iter()
-                        .take(hashes)
-                        .filter(|&&c| c == '#')
-                        .count()
-                        == hashes;
-                if end {
-                    (State::Code, 1, true)
-                } else {
-                    (State::Text(quote, hashes), 1, !literals)
-                }
+                let end =
+                    letter == quote && letters[at + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes;
+                if end { (State::Code, 1, true) } else { (State::Text(quote, hashes), 1, !literals) }
             }
         };
         for &letter in letters.iter().skip(at).take(length) {

@@ -12,10 +12,14 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 const CLONE_NEWNS: usize = 0x0002_0000;
 const CLONE_NEWPID: usize = 0x2000_0000;
+const CLONE_NEWUSER: usize = 0x1000_0000;
+const AT_FDCWD: isize = -100;
 const CLOSE_RANGE_CLOEXEC: usize = 1 << 2;
 const F_SETFD: usize = 2;
 const MS_BIND: usize = 1 << 12;
 const MS_PRIVATE_AND_BELOW: usize = 1 << 18 | 1 << 14;
+const O_WRONLY: usize = 1;
+const PR_SET_DUMPABLE: usize = 4;
 const PR_SET_NO_NEW_PRIVS: usize = 38;
 const PR_SET_SECCOMP: usize = 22;
 const SECCOMP_MODE_FILTER: usize = 2;
@@ -43,9 +47,7 @@ fn result(returned: usize) -> io::Result<usize> {
 /// Takes on the state of an ordinary caller, whatever runs the tests: every signal at its default, and no descriptors but
 /// the standard streams.
 pub fn become_ordinary() -> io::Result<()> {
-    for signal in (1..=64)
-        .filter(|&signal| signal != Signal::KILL.as_raw() && signal != Signal::STOP.as_raw())
-    {
+    for signal in (1..=64).filter(|&signal| signal != Signal::KILL.as_raw() && signal != Signal::STOP.as_raw()) {
         set_disposition(signal, SIG_DFL)?;
     }
     call!(CLOSE_RANGE, 3, u32::MAX, CLOSE_RANGE_CLOEXEC).map(drop)
@@ -65,14 +67,7 @@ fn set_disposition(signal: i32, disposition: usize) -> io::Result<()> {
 /// Blocks a signal.
 pub fn block(signal: i32) -> io::Result<()> {
     let set = 1_u64 << (signal - 1);
-    call!(
-        RT_SIGPROCMASK,
-        SIG_BLOCK,
-        &raw const set,
-        0,
-        size_of::<u64>()
-    )
-    .map(drop)
+    call!(RT_SIGPROCMASK, SIG_BLOCK, &raw const set, 0, size_of::<u64>()).map(drop)
 }
 
 /// Closes a descriptor, which need not be open.
@@ -82,11 +77,7 @@ pub fn close(number: i32) {
 
 /// Makes a descriptor appear under a number, open in what is executed next.
 pub fn duplicate(number: i32, onto: i32) -> io::Result<()> {
-    let duplicated = if number == onto {
-        call!(FCNTL, number, F_SETFD, 0)
-    } else {
-        call!(DUP3, number, onto, 0)
-    };
+    let duplicated = if number == onto { call!(FCNTL, number, F_SETFD, 0) } else { call!(DUP3, number, onto, 0) };
     duplicated.map(drop)
 }
 
@@ -130,13 +121,7 @@ pub fn refuse(refusal: Refusal) -> io::Result<()> {
     ];
     let program = Program(program.len() as u16, program.as_ptr());
     call!(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
-    call!(
-        PRCTL,
-        PR_SET_SECCOMP,
-        SECCOMP_MODE_FILTER,
-        &raw const program
-    )
-    .map(drop)
+    call!(PRCTL, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program).map(drop)
 }
 
 /// Leaves for a mount namespace of its own, in which a mount changes nothing outside.
@@ -149,15 +134,7 @@ pub fn leave_mounts() -> io::Result<()> {
 /// Mounts an empty directory over another; call [`leave_mounts`] first.
 pub fn hide(directory: &CStr) -> io::Result<()> {
     let kind = c"tmpfs".as_ptr();
-    call!(
-        MOUNT,
-        kind,
-        directory.as_ptr(),
-        kind,
-        0,
-        c"mode=755".as_ptr()
-    )
-    .map(drop)
+    call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
 }
 
 /// Mounts a file over another; call [`leave_mounts`] first.
@@ -180,20 +157,37 @@ pub fn become_pid_1() -> io::Result<()> {
     let _ = call!(CLOSE_RANGE, 3, u32::MAX, 0);
     let mut status = 0_i32;
     let _ = call!(WAIT4, child, &raw mut status, 0, 0);
-    let code = if status & 0x7f == 0 {
-        status >> 8
-    } else {
-        128 + (status & 0x7f)
-    };
+    let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };
     let _ = call!(EXIT_GROUP, code);
     unreachable!("exit_group does not return")
 }
 
 /// Takes another user and group, without any privilege left.
 pub fn become_user(id: u32) -> io::Result<()> {
-    call!(SETGROUPS, 0, ptr::null::<u32>())?;
+    become_member(id, &[])
+}
+
+/// The same as a member of supplementary groups.
+pub fn become_member(id: u32, groups: &[u32]) -> io::Result<()> {
+    call!(SETGROUPS, groups.len(), groups.as_ptr())?;
     call!(SETRESGID, id, id, id)?;
     call!(SETRESUID, id, id, id).map(drop)
+}
+
+/// Leaves for a user namespace. `map` is its only user and its only group: `INSIDE OUTSIDE 1`.
+pub fn leave_users(map: &str) -> io::Result<()> {
+    // Else the files in /proc of a process that has changed its user are root's.
+    call!(PRCTL, PR_SET_DUMPABLE, 1, 0, 0, 0)?;
+    call!(UNSHARE, CLONE_NEWUSER)?;
+    write(c"/proc/self/setgroups", "deny")?;
+    write(c"/proc/self/uid_map", map)?;
+    write(c"/proc/self/gid_map", map)
+}
+
+fn write(file: &CStr, text: &str) -> io::Result<()> {
+    let descriptor = call!(OPENAT, AT_FDCWD, file.as_ptr(), O_WRONLY, 0)?;
+    call!(WRITE, descriptor, text.as_ptr(), text.len())?;
+    call!(CLOSE, descriptor).map(drop)
 }
 
 /// Executes a program with words and an environment that std would not pass: none at all, malformed, twice the same.
@@ -201,20 +195,12 @@ pub fn execute(program: &CStr, words: &[&CStr], environment: &[&CStr]) -> io::Er
     // No allocation between fork and exec.
     let array = |strings: &[&CStr]| {
         let mut array = [ptr::null::<c_char>(); 16];
-        array
-            .iter_mut()
-            .zip(strings)
-            .for_each(|(place, string)| *place = string.as_ptr());
+        array.iter_mut().zip(strings).for_each(|(place, string)| *place = string.as_ptr());
         array[15] = ptr::null();
         array
     };
     let (words, environment) = (array(words), array(environment));
-    match call!(
-        EXECVE,
-        program.as_ptr(),
-        words.as_ptr(),
-        environment.as_ptr()
-    ) {
+    match call!(EXECVE, program.as_ptr(), words.as_ptr(), environment.as_ptr()) {
         Ok(_) => unreachable!("execve returns only after a failure"),
         Err(error) => error,
     }

@@ -1,14 +1,12 @@
 //! A launch of bgexec, described step by step, and how it ended.
 
-#![allow(
-    unsafe_code,
-    reason = "Command::pre_exec: a caller's state can be set in no other way"
-)]
+#![allow(unsafe_code, reason = "Command::pre_exec: a caller's state can be set in no other way")]
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -44,12 +42,7 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(clone(&stdout))
             .stderr(clone(&stderr));
-        let launch = Self {
-            command,
-            sandbox: sandbox.to_owned(),
-            stdout,
-            stderr,
-        };
+        let launch = Self { command, sandbox: sandbox.to_owned(), stdout, stderr };
         launch.before_exec(kernel::become_ordinary)
     }
 
@@ -112,19 +105,13 @@ impl Launch {
     /// Does something between fork and exec, after all that was said before.
     ///
     /// A closure makes system calls only, since other threads of the tests may hold any lock at the fork.
-    pub fn before_exec(
-        mut self,
-        step: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn before_exec(mut self, step: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> Self {
         // SAFETY: no caller's closure does more than is said above.
         unsafe { self.command.pre_exec(step) };
         self
     }
 
-    pub fn closed(
-        self,
-        numbers: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static,
-    ) -> Self {
+    pub fn closed(self, numbers: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static) -> Self {
         self.before_exec(move || {
             numbers.clone().into_iter().for_each(kernel::close);
             Ok(())
@@ -145,17 +132,11 @@ impl Launch {
         })
     }
 
-    pub fn ignoring(
-        self,
-        signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static,
-    ) -> Self {
+    pub fn ignoring(self, signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static) -> Self {
         self.before_exec(move || signals.clone().into_iter().try_for_each(kernel::ignore))
     }
 
-    pub fn blocking(
-        self,
-        signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static,
-    ) -> Self {
+    pub fn blocking(self, signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static) -> Self {
         self.before_exec(move || signals.clone().into_iter().try_for_each(kernel::block))
     }
 
@@ -170,13 +151,7 @@ impl Launch {
     pub fn limit(self, resource: Resource, soft: u64) -> Self {
         self.before_exec(move || {
             let maximum = getrlimit(resource).maximum.map(|hard| hard.max(soft));
-            Ok(setrlimit(
-                resource,
-                Rlimit {
-                    current: Some(soft),
-                    maximum,
-                },
-            )?)
+            Ok(setrlimit(resource, Rlimit { current: Some(soft), maximum })?)
         })
     }
 
@@ -193,14 +168,34 @@ impl Launch {
         self.before_exec(move || kernel::become_user(id))
     }
 
+    pub fn by_member(self, id: u32, groups: &'static [u32]) -> Self {
+        self.before_exec(move || kernel::become_member(id, groups))
+    }
+
+    /// In a user namespace that has one user and one group: those of the one who launches, under another number.
+    pub fn in_user_namespace(self, inside: u32, outside: u32) -> Self {
+        let map = format!("{inside} {outside} 1");
+        self.before_exec(move || kernel::leave_users(&map))
+    }
+
+    /// Where /etc/passwd and /etc/group are others.
+    pub fn accounts(self, passwd: &Path, group: &Path) -> Self {
+        let path = |path: &Path| CString::new(path.as_os_str().as_bytes()).expect("no NUL in a path");
+        let (passwd, group) = (path(passwd), path(group));
+        self.before_exec(move || {
+            kernel::leave_mounts()?;
+            kernel::cover(c"/etc/passwd", &passwd)?;
+            kernel::cover(c"/etc/group", &group)
+        })
+    }
+
     pub fn being_pid_1(self) -> Self {
         self.before_exec(kernel::become_pid_1)
     }
 
     /// Where a directory is empty.
     pub fn hiding(self, directory: &'static CStr) -> Self {
-        self.before_exec(kernel::leave_mounts)
-            .before_exec(move || kernel::hide(directory))
+        self.before_exec(kernel::leave_mounts).before_exec(move || kernel::hide(directory))
     }
 
     /// Where a filter refuses a system call.
@@ -218,15 +213,8 @@ impl Launch {
     #[track_caller]
     pub fn spawn(mut self) -> Running {
         let _others = FORKING.read().unwrap_or_else(PoisonError::into_inner);
-        let child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
-        Running {
-            child,
-            stdout: self.stdout,
-            stderr: self.stderr,
-        }
+        let child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        Running { child, stdout: self.stdout, stderr: self.stderr }
     }
 }
 
@@ -251,21 +239,13 @@ impl Running {
     /// How it ended.
     #[track_caller]
     pub fn wait(mut self) -> Output {
-        let status = eventually("the launch ends", || {
-            self.child.try_wait().expect("it is a child")
-        });
+        let status = eventually("the launch ends", || self.child.try_wait().expect("it is a child"));
         let text = |mut file: File| {
             let mut bytes = Vec::new();
-            file.rewind()
-                .and_then(|()| file.read_to_end(&mut bytes))
-                .expect("a file can be read");
+            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("a file can be read");
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Output {
-            status,
-            stdout: text(self.stdout),
-            stderr: text(self.stderr),
-        }
+        Output { status, stdout: text(self.stdout), stderr: text(self.stderr) }
     }
 }
 
@@ -281,43 +261,22 @@ impl Output {
     /// Success, without a word.
     #[track_caller]
     pub fn assert_started(&self) {
-        assert_eq!(
-            (self.status.code(), &*self.stdout, &*self.stderr),
-            (Some(0), "", "")
-        );
+        assert_eq!((self.status.code(), &*self.stdout, &*self.stderr), (Some(0), "", ""));
     }
 
     /// Failure with a status and exactly the line `bgexec: unable to MESSAGE`.
     #[track_caller]
     pub fn assert_unable(&self, status: i32, message: &str) {
         let line = format!("bgexec: unable to {message}\n");
-        assert_eq!(
-            (self.status.code(), &*self.stdout, &*self.stderr),
-            (Some(status), "", &*line)
-        );
+        assert_eq!((self.status.code(), &*self.stdout, &*self.stderr), (Some(status), "", &*line));
     }
 
     /// Failure with a status and one line that starts with `bgexec: unable to BEGINNING`.
     #[track_caller]
     pub fn assert_unable_to(&self, status: i32, beginning: &str) {
-        assert_eq!(
-            (self.status.code(), &*self.stdout),
-            (Some(status), ""),
-            "{}",
-            self.stderr
-        );
+        assert_eq!((self.status.code(), &*self.stdout), (Some(status), ""), "{}", self.stderr);
         let start = format!("bgexec: unable to {beginning}");
-        assert!(
-            self.stderr.starts_with(&start),
-            "{:?} starts {:?}",
-            start,
-            self.stderr
-        );
-        assert_eq!(
-            self.stderr.find('\n'),
-            Some(self.stderr.len() - 1),
-            "one line: {}",
-            self.stderr
-        );
+        assert!(self.stderr.starts_with(&start), "{:?} starts {:?}", start, self.stderr);
+        assert_eq!(self.stderr.find('\n'), Some(self.stderr.len() - 1), "one line: {}", self.stderr);
     }
 }

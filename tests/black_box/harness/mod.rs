@@ -32,10 +32,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(
-            start.elapsed() < DEADLINE,
-            "not within {DEADLINE:?}: {what}"
-        );
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -43,16 +40,9 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// The program that the tests daemonize, which cargo builds as an example.
 pub fn probe() -> PathBuf {
     let tests = env::current_exe().expect("a test knows where it is");
-    let profile = tests
-        .ancestors()
-        .nth(2)
-        .expect("tests are in target/PROFILE/deps");
+    let profile = tests.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
     let probe = profile.join("examples/probe");
-    assert!(
-        probe.exists(),
-        "no {}: `cargo build --example probe` makes it",
-        probe.display()
-    );
+    assert!(probe.exists(), "no {}: `cargo build --example probe` makes it", probe.display());
     probe
 }
 
@@ -60,18 +50,12 @@ pub fn probe() -> PathBuf {
 pub fn bgexec() -> PathBuf {
     let named = env::var_os("BGEXEC").map(PathBuf::from);
     let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());
-    bgexec
-        .canonicalize()
-        .unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
+    bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
 }
 
 /// The same with the program before it that runs it, if the environment variable BGEXEC_RUNNER holds the path of one.
 pub fn bgexec_command() -> Vec<PathBuf> {
-    env::var_os("BGEXEC_RUNNER")
-        .map(PathBuf::from)
-        .into_iter()
-        .chain([bgexec()])
-        .collect()
+    env::var_os("BGEXEC_RUNNER").map(PathBuf::from).into_iter().chain([bgexec()]).collect()
 }
 
 /// Whether a launcher leads a process group: then it cannot take a session itself.
@@ -90,25 +74,17 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn new() -> Self {
-        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
-            .expect("/dev/ptmx is there");
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("/dev/ptmx is there");
         grantpt(&user).expect("it is ours");
         unlockpt(&user).expect("it is ours");
         let name = ptsname(&user, Vec::new()).expect("it has a name");
-        Self {
-            name: name.into_string().expect("its name is ASCII"),
-            _user: user,
-        }
+        Self { name: name.into_string().expect("its name is ASCII"), _user: user }
     }
 
     /// Opens the device.
     pub fn open(&self) -> File {
         let noctty = OFlags::NOCTTY.bits().cast_signed();
-        let options = File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(noctty)
-            .open(&self.name);
+        let options = File::options().read(true).write(true).custom_flags(noctty).open(&self.name);
         options.unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 }

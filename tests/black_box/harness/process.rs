@@ -21,10 +21,7 @@ impl Stat {
         let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (_, after_name) = line.rsplit_once(") ")?;
         let mut fields = after_name.split(' ');
-        Some(Self {
-            state: fields.next()?.parse().ok()?,
-            tty: fields.nth(3)?.parse().ok()?,
-        })
+        Some(Self { state: fields.next()?.parse().ok()?, tty: fields.nth(3)?.parse().ok()? })
     }
 }
 
@@ -68,23 +65,18 @@ pub fn naming(path: &Path) -> Vec<i32> {
 /// Kills a process and sees it dead.
 pub fn kill(pid: i32) {
     signal(pid, Signal::KILL);
-    eventually("a killed process is dead", || {
-        (!is_alive(pid)).then_some(())
-    });
+    eventually("a killed process is dead", || (!is_alive(pid)).then_some(()));
 }
 
 /// Sends a signal to a process that may be gone.
 pub fn signal(pid: i32, signal: Signal) {
-    let pid = Pid::from_raw(pid)
-        .filter(|pid| !pid.is_init())
-        .expect("a process of the tests");
+    let pid = Pid::from_raw(pid).filter(|pid| !pid.is_init()).expect("a process of the tests");
     let _ = kill_process(pid, signal);
 }
 
 /// The kind of lock that keeps others from writing to a file, and the pid of its owner.
 pub fn lock(file: &Path) -> Option<(FlockType, i32)> {
     let file = File::open(file).expect("the file is there");
-    let lock =
-        fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).expect("F_GETLK works on a file")?;
+    let lock = fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).expect("F_GETLK works on a file")?;
     Some((lock.typ, lock.pid.map_or(0, Pid::as_raw_pid)))
 }

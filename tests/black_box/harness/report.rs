@@ -70,9 +70,7 @@ impl Report {
         let mut report = Self::default();
         for line in text.lines() {
             let (key, value) = line.split_once(' ').expect("a key, a space, a value");
-            report
-                .take(key, value)
-                .unwrap_or_else(|| panic!("not a fact of the probe: {line}"));
+            report.take(key, value).unwrap_or_else(|| panic!("not a fact of the probe: {line}"));
         }
         report
     }
@@ -93,8 +91,7 @@ impl Report {
             }
             "one-description" => {
                 let (first, second) = value.split_once(' ')?;
-                self.one_description
-                    .push((first.parse().ok()?, second.parse().ok()?));
+                self.one_description.push((first.parse().ok()?, second.parse().ok()?));
             }
             "blocked" => self.blocked = u64::from_str_radix(value, 16).ok()?,
             "pending" => self.pending = u64::from_str_radix(value, 16).ok()?,
@@ -130,19 +127,12 @@ pub struct Legacy {
 impl Legacy {
     /// Nothing, after this exit status.
     pub fn nothing(status: i32) -> Self {
-        Self {
-            status,
-            zombies: vec![],
-            running: vec![],
-        }
+        Self { status, zombies: vec![], running: vec![] }
     }
 
     /// The daemon alone, after success.
     pub fn daemon(pid: i32) -> Self {
-        Self {
-            running: vec![pid],
-            ..Self::nothing(0)
-        }
+        Self { running: vec![pid], ..Self::nothing(0) }
     }
 
     /// Parses what the probe wrote.
@@ -175,11 +165,7 @@ fn descriptor(value: &str) -> Option<(i32, Descriptor)> {
         file: {
             let (device, inode) = fields.next()?.rsplit_once(':')?;
             let (major, minor) = device.split_once(':')?;
-            (
-                major.parse().ok()?,
-                minor.parse().ok()?,
-                inode.parse().ok()?,
-            )
+            (major.parse().ok()?, minor.parse().ok()?, inode.parse().ok()?)
         },
         target: unescape(fields.next()?)?.into(),
     };
@@ -187,10 +173,7 @@ fn descriptor(value: &str) -> Option<(i32, Descriptor)> {
 }
 
 fn numbers<N: std::str::FromStr>(value: &str) -> Option<[N; 3]> {
-    let numbers: Vec<N> = value
-        .split(' ')
-        .map_while(|number| number.parse().ok())
-        .collect();
+    let numbers: Vec<N> = value.split(' ').map_while(|number| number.parse().ok()).collect();
     numbers.try_into().ok()
 }
 

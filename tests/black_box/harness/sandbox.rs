@@ -47,14 +47,8 @@ impl Sandbox {
 
     /// The same by a probe, which runs as a subreaper to see what is left in the end: see [`Sandbox::legacy`].
     pub fn adopted(&self, role: Role, options: &[&str]) -> Launch {
-        let role = if role == Role::Leader {
-            "leader"
-        } else {
-            "member"
-        };
-        let launch = self
-            .launch(&probe())
-            .words([OsStr::new("adopt"), self.path("legacy").as_os_str()]);
+        let role = if role == Role::Leader { "leader" } else { "member" };
+        let launch = self.launch(&probe()).words([OsStr::new("adopt"), self.path("legacy").as_os_str()]);
         launch.words([role]).words(bgexec_command()).words(options)
     }
 
@@ -98,8 +92,7 @@ impl Sandbox {
 
     /// The permissions of a file.
     pub fn mode(&self, name: &str) -> u32 {
-        let metadata =
-            fs::metadata(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let metadata = fs::metadata(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         metadata.permissions().mode() & 0o7777
     }
 
@@ -107,9 +100,7 @@ impl Sandbox {
     #[track_caller]
     pub fn pid(&self, pidfile: &str) -> i32 {
         let contents = self.read(pidfile);
-        let digits = contents
-            .strip_suffix('\n')
-            .expect("a newline ends a pidfile");
+        let digits = contents.strip_suffix('\n').expect("a newline ends a pidfile");
         digits.parse().expect("a pidfile holds a number")
     }
 
@@ -122,6 +113,13 @@ impl Sandbox {
     pub fn make_directory(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(&path).expect("the sandbox can be written to");
+        path
+    }
+
+    /// Makes a directory that every user may write to.
+    pub fn make_open_directory(&self, name: &str) -> PathBuf {
+        let path = self.make_directory(name);
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("it is ours");
         path
     }
 
@@ -142,10 +140,7 @@ impl Sandbox {
 
     /// A copy of a program, for users who may not enter the directory of the original.
     pub fn copy_program(&self, original: &Path) -> PathBuf {
-        let name = original
-            .file_name()
-            .and_then(OsStr::to_str)
-            .expect("a program has a name");
+        let name = original.file_name().and_then(OsStr::to_str).expect("a program has a name");
         let contents = fs::read(original).expect("the program can be read");
         self.write_program(name, contents)
     }
@@ -153,11 +148,7 @@ impl Sandbox {
     /// A script that becomes a probe: it stays, after it has written the report with the words given to the script.
     pub fn write_script(&self, name: &str, first_line: &str) -> PathBuf {
         let (probe, report) = (probe(), self.path("report"));
-        let body = format!(
-            "exec {} report {} stay \"$0\" \"$@\"\n",
-            probe.display(),
-            report.display()
-        );
+        let body = format!("exec {} report {} stay \"$0\" \"$@\"\n", probe.display(), report.display());
         self.write_program(name, format!("{first_line}\n{body}"))
     }
 
@@ -169,8 +160,6 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        process::naming(self.directory())
-            .into_iter()
-            .for_each(process::kill);
+        process::naming(self.directory()).into_iter().for_each(process::kill);
     }
 }
