@@ -32,7 +32,7 @@ impl Launch<'_> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;
         let mut to = fd;
-        if lock || fd.0 >= BOUNDARY {
+        if lock || fd.0 >= BOUNDARY || self.used >> fd.0 & 1 != 0 {
             loop {
                 number -= 1;
                 to = Fd(number);

@@ -1,0 +1,151 @@
+//! Readiness: the launcher returns only when COMMAND says that it is ready, or still lives after a while.
+
+#![forbid(unsafe_code)]
+
+use super::{Launch, Step};
+use crate::report::Reason;
+use crate::scan::{self, Notice, Notify};
+use crate::sys::abi::{CLOCK_MONOTONIC, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use crate::sys::zstr::ZStr;
+use crate::sys::{self, Fd, PollFd, SignalSet};
+
+/// How long the end of a daemon may come after that of its descriptor, in milliseconds.
+const DEATH: u64 = 200;
+
+/// What ends a wait.
+enum Event {
+    /// COMMAND is ready.
+    Ready,
+    /// There is nothing more to come on the descriptor.
+    Closed,
+    /// COMMAND needs so many milliseconds more.
+    Extend(u64),
+    /// Nothing of these.
+    Nothing,
+}
+
+impl Launch<'_> {
+    /// Opens what COMMAND tells its readiness by.
+    pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
+        if self.plan.notify == Some(Notify::Socket) {
+            const NAME: &[u8] = b"NOTIFY_SOCKET=@";
+            let mut name = [0; 16];
+            self.notification[0] = sys::notification_socket(&mut name)?;
+            let variable = sys::mmap(64)?;
+            for (slot, byte) in variable.iter_mut().zip(NAME.iter().chain(&name)) {
+                *slot = *byte;
+            }
+            let variable = ZStr::terminate(variable);
+            self.vectors.remove(variable);
+            self.vectors.append(variable);
+        } else {
+            let [read, write] = sys::pipe()?;
+            self.notification = [self.own(read, false)?, self.own(write, false)?];
+        }
+        Ok(())
+    }
+
+    /// Gives COMMAND the descriptor that it tells its readiness on.
+    pub(super) fn pass_descriptor(&self) -> Result<(), Reason> {
+        if let Some(Notify::Descriptor(number)) = self.plan.notify {
+            sys::dup3(self.notification[1], Fd(number), 0)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until COMMAND is ready, and alive as long as was asked for.
+    ///
+    /// # Errors
+    /// It ended before, said that it failed, or was not ready in time; or a signal came that is to end the launcher.
+    pub fn wait_until_ready(&mut self) -> Result<(), Reason> {
+        self.step = Step::Wait;
+        self.release(self.notification[1]);
+        if self.plan.notify.is_some() {
+            self.wait_for(self.plan.notify_timeout, false)?;
+        }
+        match self.plan.alive_after {
+            Some(time) => self.wait_for(time, true),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits up to so many milliseconds, or with 0 without end, for a notification; with `alive` only for the time.
+    fn wait_for(&mut self, time: u64, alive: bool) -> Result<(), Reason> {
+        let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP].into_iter().fold(SignalSet::NONE, SignalSet::with);
+        let signals = sys::signalfd(wanted)?;
+        let source = if alive { Fd::NONE } else { self.notification[0] };
+        let mut end = deadline(time)?;
+        let mut closed = false;
+        loop {
+            if let Some(reason) = self.ended() {
+                return Err(reason);
+            }
+            let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
+            if left == 0 && (time != 0 || closed || alive) {
+                return match (alive, closed) {
+                    (true, _) => Ok(()),
+                    (_, true) => Err(Reason::CLOSED),
+                    _ => Err(Reason::NOT_READY),
+                };
+            }
+            let limit = (time != 0 || closed).then_some(left.div_ceil(1_000_000));
+            let mut polled = [PollFd::new(signals), PollFd::new(if closed { Fd::NONE } else { source })];
+            sys::ppoll(&mut polled, limit)?;
+            if polled[0].is_ready() {
+                let signal = sys::rt_sigtimedwait(wanted, Some(0))?;
+                if signal != SIGCHLD {
+                    return Err(Reason::INTERRUPTED.with(signal));
+                }
+            }
+            if polled[1].is_ready() {
+                match self.hear()? {
+                    Event::Ready => break,
+                    Event::Closed => {
+                        // It is dying, or has only closed the descriptor.
+                        closed = true;
+                        end = deadline(DEATH)?;
+                    }
+                    Event::Extend(time) => end = end.max(deadline(time)?),
+                    Event::Nothing => {}
+                }
+            }
+        }
+        sys::close(signals);
+        Ok(())
+    }
+
+    /// Takes what there is of a notification.
+    fn hear(&self) -> Result<Event, Reason> {
+        let mut buffer = [0; 4096];
+        if self.plan.notify != Some(Notify::Socket) {
+            let size = sys::read(self.notification[0], &mut buffer)? as usize;
+            return Ok(match buffer.get(..size) {
+                Some([]) => Event::Closed,
+                Some(bytes) if bytes.iter().any(|byte| *byte == b'\n') => Event::Ready,
+                _ => Event::Nothing,
+            });
+        }
+        let datagram = sys::receive(self.notification[0], &mut buffer)?;
+        let user = self.identity.user().unwrap_or(sys::geteuid());
+        if datagram.uid != 0 && datagram.uid != sys::geteuid() && datagram.uid != user {
+            return Ok(Event::Nothing); // a stranger's
+        }
+        let mut line = datagram.text;
+        let mut event = Event::Nothing;
+        while line.first() != 0 {
+            match scan::notice(line) {
+                Notice::Ready => return Ok(Event::Ready),
+                Notice::Failed(errno) => return Err(Reason::errno(errno)),
+                Notice::Extend(time) => event = Event::Extend(time),
+                Notice::Other => {}
+            }
+            line = line.find(b'\n').rest();
+        }
+        Ok(event)
+    }
+}
+
+/// The time in so many milliseconds.
+fn deadline(time: u64) -> Result<i64, Reason> {
+    Ok(sys::clock_gettime(CLOCK_MONOTONIC)? + time as i64 * 1_000_000)
+}

@@ -1,0 +1,229 @@
+//! The supervisor: starts COMMAND again whenever it ends.
+
+#![forbid(unsafe_code)]
+
+use super::detach::VFORK;
+use super::{Launch, Step, stop};
+use crate::options::Opt;
+use crate::plan::Stream;
+use crate::report::Reason;
+use crate::scan::Item;
+use crate::sys::abi::{
+    CLOCK_MONOTONIC, F_DUPFD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_PATH, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+};
+use crate::sys::zstr::ZStr;
+use crate::sys::{self, Fd, PollFd, SignalSet};
+
+/// What ends a time of attending.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// COMMAND has ended.
+    Ended,
+    /// The time is over.
+    Elapsed,
+    /// The supervisor is to end.
+    Stop,
+}
+
+/// An output file that can be opened anew while COMMAND runs: COMMAND writes into a pipe, the supervisor from there into
+/// the file.
+#[derive(Clone, Copy)]
+pub(super) struct Output {
+    pipe: Fd,
+    file: Fd,
+}
+
+impl Output {
+    /// None.
+    pub(super) const NONE: Output = Output { pipe: Fd::NONE, file: Fd::NONE };
+}
+
+impl<'a> Launch<'a> {
+    /// Supervises COMMAND; returns only why it could not be started the first time.
+    pub(super) fn supervise(&mut self) -> Reason {
+        match self.start_supervising() {
+            Err(reason) => return reason,
+            Ok(signals) => {
+                let _ = self.keep_running(signals);
+            }
+        }
+        self.remove_pidfiles();
+        sys::exit(0)
+    }
+
+    /// Starts COMMAND the first time, and tells the launcher what came of that. Gives the descriptor of signals.
+    fn start_supervising(&mut self) -> Result<Fd, Reason> {
+        // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
+        if self.plan.has_relative_path() && self.directory == Fd::CWD {
+            let here = sys::openat(Fd::CWD, ZStr::new(c"."), O_PATH | O_DIRECTORY, 0)?;
+            self.directory = self.own(here, false)?;
+        }
+        sys::chdir(ZStr::new(c"/"))?;
+        if self.plan.options.has(Opt::Sighup) {
+            self.interpose()?;
+        }
+        let signals = sys::signalfd(SignalSet::ALL)?;
+        let signals = self.own(signals, false)?;
+        self.supervisor = sys::getpid();
+        self.launcher = self.status[1];
+        let started = self.start();
+        self.status = [Fd::NONE, self.launcher];
+        started?;
+        self.step = Step::Execute;
+        self.record(Some(Reason::EXECUTING.with(self.supervisor as u32)))?;
+        self.release(self.launcher);
+        self.status = [Fd::NONE; 2];
+        self.launcher = Fd::NONE;
+        Ok(signals)
+    }
+
+    /// Starts COMMAND.
+    fn start(&mut self) -> Result<(), Reason> {
+        self.open_pipe()?;
+        let [read, write] = self.status;
+        self.shared = false;
+        self.daemon = 0;
+        let child = self.child(command, VFORK);
+        self.release(write);
+        let verdict = match child {
+            Ok(child) => {
+                self.daemon = child;
+                self.listen(Reason::ENDED)
+            }
+            Err(errno) => Err(errno.into()),
+        };
+        self.release(read);
+        verdict
+    }
+
+    /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
+    fn keep_running(&mut self, signals: Fd) -> Result<(), Reason> {
+        let mut restarts = 0;
+        let mut running = true;
+        loop {
+            if running && self.attend(signals, None)? == Event::Stop {
+                return self.end(signals);
+            }
+            self.daemon = 0;
+            if self.plan.restart_count.is_some_and(|count| restarts >= count) {
+                return Ok(());
+            }
+            restarts = restarts.wrapping_add(1);
+            if self.attend(signals, Some(self.plan.restart_delay))? == Event::Stop {
+                return Ok(());
+            }
+            running = self.start().is_ok(); // a COMMAND that cannot be executed any more counts as a run that failed
+        }
+    }
+
+    /// Ends COMMAND by the schedule.
+    fn end(&mut self, signals: Fd) -> Result<(), Reason> {
+        let plan = self.plan;
+        // Five seconds less than who stops the supervisor by the usual schedule gives it.
+        stop::follow(plan, ZStr::new(c"TERM/25/KILL/5"), &mut |item| match item {
+            Item::Signal(signal) => {
+                let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
+                Ok(false)
+            }
+            Item::Wait(time) => {
+                let end = sys::clock_gettime(CLOCK_MONOTONIC)? + time as i64 * 1_000_000;
+                loop {
+                    let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
+                    match self.attend(signals, Some(left.div_ceil(1_000_000)))? {
+                        Event::Stop => {} // it does
+                        event => return Ok(event == Event::Ended),
+                    }
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Passes signals and output on until COMMAND ends, the time (in milliseconds) is over, or the supervisor is to end.
+    fn attend(&mut self, signals: Fd, time: Option<u64>) -> Result<Event, Reason> {
+        let start = sys::clock_gettime(CLOCK_MONOTONIC)?;
+        loop {
+            if self.daemon != 0 && self.ended().is_some() {
+                self.pump();
+                return Ok(Event::Ended);
+            }
+            let passed = ((sys::clock_gettime(CLOCK_MONOTONIC)? - start) / 1_000_000) as u64;
+            if time.is_some_and(|time| passed >= time) {
+                return Ok(Event::Elapsed);
+            }
+            let [output, error] = self.outputs;
+            let mut polled = [PollFd::new(signals), PollFd::new(output.pipe), PollFd::new(error.pipe)];
+            sys::ppoll(&mut polled, time.map(|time| time - passed))?;
+            self.pump();
+            if polled[0].is_ready() {
+                match sys::rt_sigtimedwait(SignalSet::ALL, Some(0))? {
+                    SIGCHLD => {}
+                    SIGTERM | SIGINT | SIGQUIT => return Ok(Event::Stop),
+                    SIGHUP if self.plan.options.has(Opt::Sighup) => self.reopen(),
+                    signal if self.daemon != 0 => {
+                        let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Puts a pipe between COMMAND and each output file.
+    fn interpose(&mut self) -> Result<(), Reason> {
+        for number in 1..3 {
+            let Stream::File(_) = self.plan.stream(number) else { continue };
+            let standard = Fd(number as u32);
+            if number == 2 && self.streams[1] == self.streams[2] {
+                sys::dup3(Fd::STDOUT, standard, 0)?; // the same file: the same pipe
+                continue;
+            }
+            let [read, write] = sys::pipe()?;
+            let pipe = self.own(read, false)?;
+            let file = sys::fcntl(standard, F_DUPFD_CLOEXEC, 3)?;
+            let file = self.own(file, false)?;
+            sys::dup3(write, standard, 0)?;
+            sys::close(write);
+            if let Some(output) = self.outputs.get_mut(number - 1) {
+                *output = Output { pipe, file };
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is in the pipes to the files. There is nobody to tell that this was not possible.
+    fn pump(&self) {
+        let mut buffer = [0; 4096];
+        for output in self.outputs {
+            while output.pipe.is_some() && sys::ppoll(&mut [PollFd::new(output.pipe)], Some(0)) == Ok(1) {
+                let Ok(size) = sys::read(output.pipe, &mut buffer) else { break };
+                let _ = sys::write(output.file, buffer.get(..size as usize).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Opens the output files anew; one that cannot be opened stays what it was.
+    fn reopen(&mut self) {
+        for number in 1..3 {
+            if let Stream::File(file) = self.plan.stream(number)
+                && let Some(output) = self.outputs.get_mut(number - 1)
+                && output.file.is_some()
+                && let Ok(fd) = super::stdio::open_file(self.directory, file, true)
+            {
+                let _ = sys::dup3(fd, output.file, O_CLOEXEC);
+                sys::close(fd);
+            }
+        }
+    }
+}
+
+/// COMMAND's process: takes the steps that are left, in the directory where bgexec was started.
+extern "C" fn command(launch: &mut Launch) -> ! {
+    if launch.directory != Fd::CWD
+        && let Err(errno) = sys::fchdir(launch.directory)
+    {
+        launch.fail(errno.into());
+    }
+    let taken = launch.finish(Step::RecordChild);
+    launch.fail(taken.err().unwrap_or(Reason::ENDED))
+}

@@ -1,0 +1,507 @@
+//! The README: what it says is so.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bgexec::options::table::ROWS;
+use bgexec::steps::ORDER;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const README: &str = include_str!("../README.md");
+
+/// Nobody may fork while a file that is to be executed is open for writing: until the child has executed something, it
+/// has the file open too, and the file is "busy".
+static FORKING: RwLock<()> = RwLock::new(());
+
+/// The text below a heading, up to the next heading.
+fn section(heading: &str) -> &'static str {
+    let (_, text) = README.split_once(&format!("# {heading}\n")).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    text.split("\n#").next().unwrap_or(text)
+}
+
+/// The fenced blocks of a text that are in this language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let starts = text.split(&fence).skip(1);
+    starts.map(|rest| rest.split("```").next().expect("a block has an end")).collect()
+}
+
+/// The block of this language below a heading: a `#` at the start of one of its lines is no heading.
+fn block(heading: &str, language: &str) -> &'static str {
+    let (_, text) = README.split_once(&format!("# {heading}\n")).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    blocks(text, language)[0]
+}
+
+/// The cells of the first table of a text, row by row, without its head.
+fn table(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    rows.skip(2).map(cells).collect()
+}
+
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// The bgexec under test: the one that cargo built, or the one that the environment variable BGEXEC names.
+fn bgexec() -> PathBuf {
+    let named = env::var_os("BGEXEC").map(PathBuf::from);
+    let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());
+    bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
+}
+
+/// Whether a recipe can run; says so if not.
+fn can(what: &str, possible: bool) -> bool {
+    if !possible {
+        eprintln!("not run: {what}");
+    }
+    possible
+}
+
+/// Whether bgexec is a program of this machine, and not one that needs another to run it.
+fn is_native() -> bool {
+    can("a recipe cannot run a bgexec of another architecture", env::var_os("BGEXEC_RUNNER").is_none())
+}
+
+/// Whether namespaces can be made, as a container has them.
+fn has_namespaces() -> bool {
+    let unshare = "unshare --pid --fork --mount --net true";
+    let unshare = run(Command::new("sh").args(["-c", unshare]));
+    can("it takes root and unshare(1)", unshare.status.success())
+}
+
+/// Runs a command to its end, with nothing to read.
+fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let turn = FORKING.read().unwrap_or_else(PoisonError::into_inner);
+    let child = command.spawn();
+    drop(turn);
+    let output = child.and_then(|child| child.wait_with_output());
+    output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{:?}", output.status))
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).expect("it is text")
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).expect("it is text")
+}
+
+/// A directory for one test. The daemons whose pidfiles are in it end with it.
+struct Room(TempDir);
+
+impl Room {
+    fn new() -> Self {
+        let room = tempfile::Builder::new().prefix("bgexec-").tempdir();
+        let room = Room(room.expect("a directory can be made"));
+        fs::set_permissions(room.path(), Permissions::from_mode(0o755)).expect("it is ours");
+        room
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A path in the room, as text.
+    fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.path().display())
+    }
+
+    /// Writes a script that can be executed.
+    fn script(&self, name: &str, text: &str) -> String {
+        let _turn = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+        let path = self.at(name);
+        fs::write(&path, text).expect("the room is ours");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the file is ours");
+        path
+    }
+
+    /// Copies a program into the room.
+    fn program(&self, from: impl AsRef<Path>, name: &str) {
+        let _turn = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+        fs::copy(from, self.path().join(name)).expect("the room is ours");
+    }
+
+    /// A command that finds bgexec in PATH.
+    fn command(&self, program: &str) -> Command {
+        let bin = self.path().join("bin");
+        if !bin.exists() {
+            fs::create_dir(&bin).expect("the room is ours");
+            symlink(bgexec(), bin.join("bgexec")).expect("the room is ours");
+        }
+        let path = env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(program);
+        command.env("PATH", format!("{}:{path}", bin.display())).current_dir(self.path());
+        command
+    }
+
+    /// The pid in a pidfile, if there is one.
+    fn pid(&self, name: &str) -> Option<i32> {
+        let text = fs::read_to_string(self.path().join(name)).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.path()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(".pid")
+                && let Some(pid) = self.pid(&name)
+                && run(Command::new(bgexec()).args(["-T", "-p", &self.at(&name)])).status.success()
+                && let Some(pid) = Pid::from_raw(pid)
+            {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Whether a process runs: a zombie does not.
+fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// Waits until something is so, and fails when that takes too long.
+#[track_caller]
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(20), "not in time: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn usage_is_what_help_prints() {
+    if is_native() {
+        let help = run(Command::new(bgexec()).arg("--help"));
+        assert_eq!(block("Usage", "text"), stdout(&help));
+    }
+}
+
+#[test]
+fn order_of_steps_is_that_of_the_program() {
+    let rows = table(section("The order of steps"));
+    let told: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let taken: Vec<_> = ORDER.iter().map(|step| format!("{step:?}")).collect();
+    assert_eq!(told, taken);
+}
+
+/// Outside of the usage text, which only names them.
+#[test]
+fn every_option_is_explained() {
+    let prose = README.replace(block("Usage", "text"), "");
+    let words: Vec<&str> = prose.split(['`', ' ', '\n', '=', ',', '"']).collect();
+    for row in ROWS {
+        let long = format!("--{}", row.long);
+        assert!(words.contains(&long.as_str()), "{long} is not explained");
+        if row.short != b' ' {
+            let short = format!("-{}", char::from(row.short));
+            assert!(words.contains(&short.as_str()), "{short} is not explained");
+        }
+    }
+}
+
+/// Each status of the table is reached, by nothing but what the table says.
+#[test]
+fn exit_statuses_are_complete() {
+    let rows = table(section("Exit statuses"));
+    let told: Vec<i32> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
+    assert_eq!(told, [0, 1, 2, 125, 126, 127]);
+    if !is_native() {
+        return;
+    }
+    let room = Room::new();
+    let pidfile = room.at("a.pid");
+    let stubborn = format!("trap '' TERM; : > {}; while :; do sleep 1; done", room.at("up"));
+    let launches: [(i32, &[&str]); 8] = [
+        (0, &["-p", &pidfile, "sh", "-c", &stubborn]),
+        (1, &["-p", &pidfile, "true"]),
+        (0, &["--oknodo", "-p", &pidfile, "true"]),
+        (2, &["-K", "--retry", "TERM/0.01", "-p", &pidfile]),
+        (0, &["-K", "--retry", "KILL/20", "-p", &pidfile]),
+        (1, &["-K", "-p", &pidfile]),
+        (125, &["-c", "/nonexistent/directory", "true"]),
+        (126, &["/etc/passwd"]),
+    ];
+    for (expected, words) in launches {
+        let launch = run(Command::new(bgexec()).args(words));
+        assert_eq!(status(&launch), expected, "{words:?}: {}", stderr(&launch));
+        if words.contains(&"sh") {
+            eventually("the daemon ignores TERM", || room.path().join("up").exists());
+        }
+    }
+    let launch = run(Command::new(bgexec()).arg(room.at("nothing")));
+    assert_eq!(status(&launch), 127);
+}
+
+#[test]
+fn statuses_of_status_are_complete() {
+    let rows = table(section("Stop and status"));
+    let told: Vec<_> = rows.iter().map(|row| (row[0], row[1].trim_matches('`'))).collect();
+    if !is_native() {
+        return;
+    }
+    let room = Room::new();
+    let pidfile = room.at("a.pid");
+    let ask = || {
+        let output = run(Command::new(bgexec()).args(["-T", "-p", &pidfile]));
+        (status(&output).to_string(), stdout(&output).trim().to_owned())
+    };
+    let none = ask();
+    let launch = run(Command::new(bgexec()).args(["-p", &pidfile, "sleep", "60"]));
+    assert_eq!(status(&launch), 0);
+    let pid = room.pid("a.pid").expect("it was written");
+    let (running, line) = ask();
+    let line = line.replace(&pid.to_string(), "4711");
+    kill_process(Pid::from_raw(pid).expect("not 0"), Signal::KILL).expect("it is ours");
+    eventually("it is dead", || !is_alive(pid));
+    let dead = ask();
+    fs::set_permissions(&pidfile, Permissions::from_mode(0o666)).expect("it is ours");
+    let found = [(running, line), dead, none, ask()];
+    let found: Vec<_> = found.iter().map(|(status, line)| (status.as_str(), line.as_str())).collect();
+    assert_eq!(told, found);
+}
+
+#[test]
+fn messages_are_those_that_it_prints() {
+    if !is_native() {
+        return;
+    }
+    let room = Room::new();
+    room.script("report", "#!/nonexistent/interpreter\n");
+    let launches: [&[&str]; 3] = [&["-c", "/srv/nope", "true"], &["-k", "9", "true"], &["./report"]];
+    for words in launches {
+        let launch = run(Command::new(bgexec()).args(words).current_dir(room.path()));
+        let line = format!("    {}", stderr(&launch));
+        assert!(section("Exit statuses").contains(&line), "{line}");
+    }
+}
+
+/// What follows the build in the first block, with the program that was built for this test.
+#[test]
+fn first_command_runs_a_program_in_the_background() {
+    let commands = blocks(README, "sh")[0];
+    let build = "cargo build --release && ";
+    assert!(commands.starts_with(build));
+    if !is_native() {
+        return;
+    }
+    let room = Room::new();
+    let commands =
+        commands.replace(build, "").replace("target/release/bgexec", "bgexec").replace("/tmp/", &room.at(""));
+    let first = run(room.command("sh").args(["-ec", &commands]));
+    let pid = room.pid("sleep.pid").expect("there is a pidfile");
+    assert!(is_alive(pid));
+    assert_eq!(stdout(&first), format!("{pid}\nsleep\n"), "{}", stderr(&first));
+    let again = commands.lines().next().expect("there is a line");
+    let again = run(room.command("sh").args(["-ec", again]));
+    assert_eq!(status(&again), 1);
+    let line = stderr(&again).replace(&room.at(""), "/tmp/").replace(&pid.to_string(), "4711");
+    assert!(README.contains(&format!("    {line}")), "{line}");
+    let stop = README.split('`').find(|code| code.contains("-K -p /tmp/sleep.pid")).expect("how to stop it");
+    let stop = stop.replace("target/release/bgexec", "bgexec").replace("/tmp/", &room.at(""));
+    assert_eq!(status(&run(room.command("sh").args(["-ec", &stop]))), 0);
+    assert!(!is_alive(pid));
+}
+
+/// The script that `.ci/run` takes the command for the tests from.
+#[test]
+fn second_command_passes_the_tests() {
+    assert_eq!(blocks(README, "sh")[1], "cargo test\n");
+}
+
+/// Every row that can be measured here with the same version of a tool is as the README has it.
+#[test]
+fn the_others_are_as_the_table_says() {
+    if !is_native() {
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/interpreter");
+    let measured = run(Command::new("sh").arg(script).arg(bgexec()));
+    assert_eq!(status(&measured), 0, "{}", stderr(&measured));
+    eprint!("{}{}", stdout(&measured), stderr(&measured));
+    let told = table(section("What it is, and why"));
+    let measured = table(stdout(&measured));
+    assert!(measured.iter().any(|row| row[0] == "`bgexec`"));
+    for row in measured {
+        let version = |other: &&Vec<&str>| other[..2] == row[..2];
+        match told.iter().find(version) {
+            Some(other) => assert_eq!(*other, row),
+            None => _ = can(&format!("{} {} is not in the table", row[0], row[1]), row[0] == "`bgexec`"),
+        }
+    }
+    let ours = told.iter().find(|row| row[0] == "`bgexec`").expect("a row");
+    assert_eq!(ours[1..], [env!("CARGO_PKG_VERSION"), "0", "127", "127", "no"]);
+}
+
+/// A root directory of its own, with the programs that the Dockerfile copies; COMMAND is another bgexec.
+#[test]
+fn image_from_scratch() {
+    if !is_native() || !has_namespaces() {
+        return;
+    }
+    let room = Room::new();
+    let mut entrypoint = vec![];
+    for line in block("A FROM-scratch image", "dockerfile").lines() {
+        match line.split_once(' ').expect("an instruction has arguments") {
+            ("FROM", from) => assert_eq!(from, "scratch"),
+            ("COPY", words) => {
+                let (_, to) = words.split_once(" /").expect("from and to");
+                room.program(bgexec(), to);
+            }
+            ("ENTRYPOINT", list) => {
+                let words = list.trim_matches(['[', ']']).split(", ");
+                entrypoint = words.map(|word| word.trim_matches('"')).collect();
+            }
+            (instruction, _) => panic!("{instruction}"),
+        }
+    }
+    let container = |words: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "chroot"]).arg(room.path());
+        run(command.args(words))
+    };
+    let launch = container(&[&entrypoint[..], &["--version"]].concat());
+    let version = format!("bgexec {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(stdout(&launch), version, "{}", stderr(&launch));
+
+    let refused = container(&["/bgexec", "-p", "/agent.pid", "/app"]);
+    assert_eq!(status(&refused), 125);
+    assert!(!room.path().join("agent.pid").exists());
+
+    let mut daemon = Command::new("chroot");
+    daemon.arg(room.path()).args(["/bgexec", "-p", "/agent.pid", "/app", "--version"]);
+    let daemon = run(&mut daemon);
+    assert_eq!(status(&daemon), 0, "{}", stderr(&daemon));
+    assert!(room.path().join("agent.pid").exists());
+}
+
+/// As pid 1 of a pid namespace and in a root directory of its own, not booted.
+#[test]
+fn init_of_an_initramfs() {
+    let busybox = run(Command::new("sh").args(["-c", "command -v busybox"]));
+    let busybox = stdout(&busybox).trim();
+    if !is_native() || !has_namespaces() || !can("there is no busybox", !busybox.is_empty()) {
+        return;
+    }
+    let room = Room::new();
+    for directory in ["bin", "etc/crontabs", "srv"] {
+        fs::create_dir_all(room.path().join(directory)).expect("the room is ours");
+    }
+    room.program(busybox, "bin/busybox");
+    room.program(bgexec(), "bin/bgexec");
+    for applet in stdout(&run(Command::new(busybox).arg("--list"))).lines() {
+        let _ = symlink("busybox", room.path().join("bin").join(applet)); // there is a busybox
+    }
+    room.script("init", block("An initramfs", "sh"));
+    let typed = "for name in crond httpd; do pid=$(cat /run/$name.pid); \
+                 cat /proc/$pid/comm; bgexec -T -p /run/$name.pid; bgexec -K -p /run/$name.pid; done\n";
+    fs::write(room.path().join("typed"), typed).expect("the room is ours");
+    let mut boot = Command::new("unshare");
+    boot.args(["--pid", "--fork", "--mount", "--net", "--kill-child", "chroot"]).arg(room.path()).args([
+        "/bin/sh",
+        "-c",
+        "exec /init < /typed",
+    ]);
+    let boot = run(&mut boot);
+    let lines: Vec<_> = stdout(&boot).lines().map(|line| line.trim_end_matches(|c: char| !c.is_alphabetic())).collect();
+    assert_eq!(stderr(&boot), "");
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert_eq!([lines[0], lines[2]], ["crond", "httpd"]);
+    assert!(lines[1].starts_with("running") && lines[3].starts_with("running"), "{lines:?}");
+}
+
+/// With `sleep` as the daemon.
+#[test]
+fn boot_script() {
+    if !is_native() {
+        return;
+    }
+    let room = Room::new();
+    let sleep = run(Command::new("sh").args(["-c", "command -v sleep"]));
+    room.program(stdout(&sleep).trim(), "exampled");
+    let script = block("A boot script", "sh")
+        .replace("/usr/sbin/", &room.at(""))
+        .replace("/run/", &room.at(""))
+        .replace("/var/log/", &room.at(""))
+        .replace("--foreground", "60");
+    let script = room.script("script", &script);
+    let call = |what: &str| {
+        let output = run(room.command(&script).arg(what));
+        (status(&output), stdout(&output).to_owned(), stderr(&output).to_owned())
+    };
+    let quiet = |status: i32| (status, String::new(), String::new());
+    let pid = || room.pid("exampled.pid").expect("it was written");
+    let running = || (0, format!("running (pid {})\n", pid()), String::new());
+
+    assert_eq!(call("status"), (3, "not running\n".to_owned(), String::new()));
+    assert_eq!(call("start"), quiet(0));
+    let first = pid();
+    assert_eq!(call("status"), running());
+    assert_eq!(call("start"), quiet(0));
+    assert_eq!(pid(), first, "the same daemon");
+
+    assert_eq!(call("restart"), quiet(0));
+    let second = pid();
+    assert!(!is_alive(first) && is_alive(second) && first != second);
+    assert_eq!(call("status"), running());
+
+    assert_eq!(call("reload"), quiet(0)); // by which sleep dies
+    eventually("a signal was sent", || !is_alive(second));
+    assert_eq!(call("status"), (1, "dead (stale pidfile)\n".to_owned(), String::new()));
+    assert_eq!(call("start"), quiet(0));
+    let third = pid();
+    assert_eq!(call("stop"), quiet(0));
+    assert!(!is_alive(third));
+    assert_eq!(call("stop"), quiet(0));
+    assert_eq!(call("status"), (3, "not running\n".to_owned(), String::new()));
+    assert_eq!(call("what").0, 2);
+
+    room.script("exampled", "#!/nonexistent/interpreter\n");
+    assert_eq!(call("start").0, 127);
+    assert!(room.pid("exampled.pid").is_none());
+}
+
+/// The size of this machine's release is what the README says: never more, and not much less.
+#[test]
+fn size_is_not_outdated() {
+    if cfg!(debug_assertions) || !cfg!(target_arch = "x86_64") || env::var_os("BGEXEC").is_some() {
+        can("the README tells the size of a release for x86_64", false);
+        return;
+    }
+    let size = fs::metadata(bgexec()).expect("it is there").len();
+    let rows = table(section("Size and speed"));
+    let row = rows.iter().find(|row| row[0] == "`bgexec`").expect("a row");
+    let told: u64 = row[1].replace(',', "").parse().expect("a number");
+    assert!(size <= told && told <= size + size / 20, "{told} in the README, {size} in truth");
+}
+
+/// Links lead to headings and files that are there.
+#[test]
+fn links_lead_somewhere() {
+    for link in README.split("](").skip(1) {
+        let target = link.split(')').next().expect("a link has an end");
+        if let Some(anchor) = target.strip_prefix('#') {
+            let heading = |line: &&str| line.starts_with('#');
+            let slug = |line: &str| line.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
+            assert!(README.lines().filter(heading).any(|line| slug(line) == anchor), "{target}");
+        } else {
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(target).exists(), "{target}");
+        }
+    }
+}
