@@ -1,4 +1,58 @@
-//! bgexec runs a command in the background.
+//! bgexec runs a command in the background, and its exit status 0 means that the command is running.
+//!
+//! This library is the executable's inside, laid open for its own tests. It is no interface for others: anything may
+//! change with any version. It needs neither libc nor an allocator, and talks to Linux through system calls alone.
+//!
+//! # One way through
+//!
+//! ```text
+//!     start ──▶ options ──▶ plan ──▶ steps ──▶ report
+//!     (unsafe)   (pure)     (pure)  (effects)  (text, one write)
+//!         └────────────────── sys (unsafe, ground floor) ──────────────┘
+//! ```
+//!
+//! A command line flows from left to right and never back. What was typed is [`options::Options`], what it means is
+//! [`plan::Plan`], and what is done about it are the [`steps`], in the order of one constant, [`steps::ORDER`]. Two
+//! scanners stand beside that way, both pure: [`scan`] for words, [`passwd`] for the lines of /etc/passwd and /etc/group.
+//!
+//! # The processes of a launch
+//!
+//! ```text
+//! launcher ──────────────▶ waits ─────────────────────▶ reads the verdict, says it, ends
+//!    └─ vfork ─▶ leader ─▶ setsid ─▶ waits ─▶ ends         ▲
+//!                             └─ vfork ─▶ daemon ─▶ steps ─┴─▶ execve: is COMMAND
+//! ```
+//!
+//! The launcher is what the user ran. The leader makes the session and is gone before the launcher goes; where the
+//! launcher leads no process group it makes the session itself, and there is no leader. The daemon is the launcher's own
+//! child (CLONE_PARENT), so that after a failure it can be reaped. It takes the remaining steps and reports through the
+//! status pipe, which closes at exec: its pid right before `execve`, and after that either the end of the pipe, which
+//! means executed, or why not.
+//!
+//! Launcher and leader wait anyway, so their children are made as vfork makes them: no page table is copied. They share
+//! the descriptor table as well, until the daemon takes a copy of its lower end ([`steps::Step::Unshare`]). A POSIX lock
+//! belongs to a table: only then may the daemon lock.
+//!
+//! With `--restart` the daemon is a supervisor, which does not execute anything; it is made by a plain fork, and is to
+//! COMMAND what the launcher was to it.
+//!
+//! # What is never there
+//!
+//! These are held by a test that reads the sources:
+//!
+//! - Parsing never touches the kernel: `options`, `plan`, `scan` and `passwd` make no system call.
+//! - Only `report` writes to the terminal, and only in the launcher (with `--foreground`, in the one process there is).
+//! - No writable static, no heap, no `core::fmt`, no reachable panic: a release that has one does not link.
+//! - Every file that the user named is opened before the first `chdir` or `chroot`.
+//! - `unsafe` stands under `start/` and `sys/` alone, each block one operation and one reason.
+//! - Crate `syscalls` is named in one file, the ABI's constants in one.
+//!
+//! # What it costs
+//!
+//! A launch is one process lifetime around what the kernel needs to start COMMAND. Above the hand-written floor (one
+//! vfork, ten calls) stand, on x86_64: the second vfork about 16 %, which a boot script does not pay; resetting 62
+//! dispositions about 5 %; the status pipe about 4 %; the rest is the size of the image. Not done, because it would be
+//! obscure: resetting dispositions by `clone3`'s CLONE_CLEAR_SIGHAND, which many a container's filter refuses.
 
 #![no_std]
 
