@@ -4,7 +4,7 @@
 
 use crate::options::{Opt, Options};
 use crate::report::Reason;
-use crate::scan::{self, Notify};
+use crate::scan;
 use crate::steps::{CONDITIONS, Step};
 use crate::sys::abi::{SIGKILL, SIGSTOP};
 use crate::sys::zstr::{Word, Words, ZStr};
@@ -12,9 +12,50 @@ use crate::sys::zstr::{Word, Words, ZStr};
 /// The null device's path (null(4)).
 pub const NULL_DEVICE: Word = ZStr::new(c"/dev/null");
 
-/// The options that make no sense where bgexec itself becomes COMMAND.
-const FOREGROUND_CONFLICTS: &[Opt] =
-    &[Opt::PrintPid, Opt::SessionLeader, Opt::Ctty, Opt::Wait, Opt::Init, Opt::Notify, Opt::AliveAfter, Opt::Restart];
+/// Declares the numbers that options are given as: for each the option, what reads it, and why another is refused.
+macro_rules! values {
+    ($($name:ident $scan:expr, $refusal:ident;)*) => {
+        /// An option whose value is a number; its own number is its place in the plan.
+        #[derive(Clone, Copy)]
+        #[allow(missing_docs, reason = "each is an option")]
+        pub enum Value { $($name),* }
+
+        const VALUES: &[(Opt, Scan, Reason)] = &[$((Opt::$name, $scan, Reason::$refusal)),*];
+    };
+}
+
+values! {
+    Umask |text| text.number(8, 0o777), NOT_AN_OCTAL_MODE;
+    Nicelevel |text| scan::integer(text, -20, 19), NOT_A_LEVEL;
+    OomScoreAdj |text| scan::integer(text, -1000, 1000), NOT_A_LEVEL;
+    Iosched scan::io_class, NOT_A_CLASS;
+    Signal scan::signal, NOT_A_SIGNAL;
+    Notify scan::notification, NOT_A_NOTIFICATION;
+    NotifyTimeout scan::seconds, NOT_A_TIME;
+    AliveAfter |text| text.number(10, 1 << 40), NOT_A_TIME;
+    RestartDelay scan::seconds, NOT_A_TIME;
+    RestartCount |text| text.number(10, 1 << 40), NOT_A_COUNT;
+}
+
+/// The options that cannot be used together with another (`true`), or without it (`false`), and why.
+const RULES: &[(Opt, bool, Opt, Reason)] = &[
+    (Opt::PrintPid, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::SessionLeader, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Ctty, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Wait, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Init, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::AliveAfter, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Restart, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Restart, Reason::NOT_WITH_RESTART),
+    (Opt::AliveAfter, true, Opt::Restart, Reason::NOT_WITH_RESTART),
+    (Opt::ChildPidfile, false, Opt::Restart, Reason::NEEDS_RESTART),
+    (Opt::Sighup, false, Opt::Restart, Reason::NEEDS_RESTART),
+    (Opt::RestartCount, false, Opt::Restart, Reason::NEEDS_RESTART),
+    (Opt::RestartDelay, false, Opt::Restart, Reason::NEEDS_RESTART),
+    (Opt::Stop, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
+    (Opt::Status, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
+];
 
 /// What one of COMMAND's standard streams is to be.
 pub enum Stream {
@@ -34,28 +75,11 @@ pub struct Plan<'a> {
     pub name: Word,
     /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
     pub command: Words,
-    /// The file mode creation mask that was asked for.
-    pub umask: Option<u32>,
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
-    /// COMMAND's niceness.
-    pub nice: Option<i32>,
-    /// Its I/O scheduling class (1 realtime, 2 best-effort, 3 idle) and its priority there.
-    pub io_class: Option<(u32, u32)>,
-    /// The signal that `--stop` sends.
-    pub signal: Option<u32>,
-    /// How COMMAND tells that it is ready.
-    pub notify: Option<Notify>,
-    /// How long that may take, in milliseconds; 0 for as long as it will.
-    pub notify_timeout: u64,
-    /// How long COMMAND must live, in milliseconds.
-    pub alive_after: Option<u64>,
-    /// How long the supervisor waits before it starts COMMAND again, in milliseconds.
-    pub restart_delay: u64,
-    /// How often it does.
-    pub restart_count: Option<u32>,
+    values: [Option<u64>; VALUES.len()],
     /// Whether bgexec is the first process of its pid namespace.
     pid_1: bool,
 }
@@ -77,72 +101,49 @@ impl<'a> Plan<'a> {
     pub fn new(options: &'a Options, pid_1: bool) -> Result<Plan<'a>, Reason> {
         let command = options.vectors.last.next();
         let name = command.get().unwrap_or(ZStr::new(c""));
-        let umask = whole(options.examine(Opt::Umask), |text| text.number(8, 0o777), Reason::NOT_AN_OCTAL_MODE)?;
-        let kept = numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?;
-        let ignored = numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?;
-        let nice = whole(options.examine(Opt::Nicelevel), |text| scan::integer(text, -20, 19), Reason::NOT_A_LEVEL)?;
-        let io_class = whole(options.examine(Opt::Iosched), scan_io_class, Reason::NOT_A_CLASS)?;
-        whole(options.examine(Opt::OomScoreAdj), |text| scan::integer(text, -1000, 1000), Reason::NOT_A_LEVEL)?;
-        let signal = whole(options.examine(Opt::Signal), scan::signal, Reason::NOT_A_SIGNAL)?;
-        let notify = whole(options.examine(Opt::Notify), scan::notify, Reason::NOT_A_NOTIFICATION)?;
-        let notify_timeout = whole(options.examine(Opt::NotifyTimeout), scan::seconds, Reason::NOT_A_TIME)?;
-        let alive_after =
-            whole(options.examine(Opt::AliveAfter), |text| scan::number(text, u32::MAX), Reason::NOT_A_TIME)?;
-        let restart_delay = whole(options.examine(Opt::RestartDelay), scan::seconds, Reason::NOT_A_TIME)?;
-        let restart_count =
-            whole(options.examine(Opt::RestartCount), |text| scan::number(text, u32::MAX), Reason::NOT_A_COUNT)?;
-        for opt in [Opt::Notify, Opt::AliveAfter] {
-            if options.examine(opt).is_some() && options.has(Opt::Restart) {
-                return Err(Reason::NOT_WITH_RESTART);
+        let mut plan = Plan {
+            options,
+            name,
+            command,
+            ignored: numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?,
+            kept: numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?,
+            values: [None; VALUES.len()],
+            pid_1,
+        };
+        for ((opt, scan, refusal), slot) in VALUES.iter().zip(&mut plan.values) {
+            if let Some(text) = options.examine(*opt) {
+                match scan(text) {
+                    Some((value, rest)) if rest.first() == 0 => *slot = Some(value),
+                    _ => return Err(*refusal),
+                }
             }
         }
-        for opt in [Opt::ChildPidfile, Opt::Sighup, Opt::RestartCount, Opt::RestartDelay] {
-            if options.examine(opt).is_some() && !options.has(Opt::Restart) {
-                return Err(Reason::NEEDS_RESTART);
+        for (opt, with, other, refusal) in RULES {
+            if options.has(*other) == *with && options.examine(*opt).is_some() {
+                return Err(*refusal);
             }
+        }
+        if (options.has(Opt::Stop) || options.has(Opt::Status)) && command.get().is_some() {
+            return Err(Reason::TAKES_NO_COMMAND);
         }
         if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {
             return Err(Reason::NOT_A_SCHEDULE);
         }
         if let Some(user) = options.examine(Opt::User)
-            && user.find(b':').first() == 0
             && !options.has(Opt::Group)
-            && whole(Some(user), |text| text.number(10, u64::MAX >> 8), Reason::NEEDS_A_GROUP).is_ok()
+            && user.number(10, 1 << 40).is_some_and(|(_, rest)| rest.first() == 0)
         {
             return Err(Reason::NEEDS_A_GROUP);
-        }
-        if options.has(Opt::Foreground) {
-            for opt in FOREGROUND_CONFLICTS {
-                if options.examine(*opt).is_some() {
-                    return Err(Reason::NOT_WITH_FOREGROUND);
-                }
-            }
-        }
-        for opt in [Opt::Stop, Opt::Status] {
-            if options.examine(opt).is_some() && (!options.has(Opt::Pidfile) || command.get().is_some()) {
-                return Err(Reason::NEEDS_A_PIDFILE);
-            }
         }
         if let Some(name) = options.value(Opt::Argv0) {
             command.set(name);
         }
-        Ok(Plan {
-            options,
-            name,
-            command,
-            umask: umask.map(|umask| umask as u32),
-            ignored,
-            kept,
-            nice,
-            io_class,
-            signal,
-            notify,
-            notify_timeout: notify_timeout.unwrap_or(60_000),
-            alive_after: alive_after.map(u64::from),
-            restart_delay: restart_delay.unwrap_or(1000),
-            restart_count,
-            pid_1,
-        })
+        Ok(plan)
+    }
+
+    /// An option's number, if it was given.
+    pub fn value(&self, value: Value) -> Option<u64> {
+        *self.values.get(value as usize)?
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
@@ -167,7 +168,8 @@ impl<'a> Plan<'a> {
 
     /// Whether bgexec has to do with COMMAND after it was executed.
     pub fn waits(&self) -> bool {
-        self.stays() || self.notify.is_some() || self.alive_after.is_some() || self.options.has(Opt::PrintPid)
+        let ready = self.options.has(Opt::Notify) || self.options.has(Opt::AliveAfter);
+        self.stays() || ready || self.options.has(Opt::PrintPid)
     }
 
     /// Whether streams, directory and umask stay what they are unless an option says otherwise.
@@ -184,8 +186,8 @@ impl<'a> Plan<'a> {
 
     /// The bit of the descriptor, if it is below 64, on which COMMAND tells that it is ready.
     pub fn notification_bit(&self) -> u64 {
-        match self.notify {
-            Some(Notify::Descriptor(number)) if number < 64 => 1 << number,
+        match self.value(Value::Notify) {
+            Some(number) if number < 64 => 1 << number,
             _ => 0,
         }
     }
@@ -237,7 +239,7 @@ impl<'a> Plan<'a> {
 
     /// Whether COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.
     pub fn needs_here(&self) -> bool {
-        let stays = self.foreground() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
+        let stays = self.keeps_surroundings() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
         self.name.first() != b'/' && !stays
     }
 
@@ -305,44 +307,20 @@ pub enum Condition {
     /// If it was not.
     Unless(Opt),
     /// If any of these was given, of which the first that was has the value that the step is about.
-    IfAny(&'static [Opt]),
+    IfAny([Opt; 3]),
 }
 
 /// Reads a number or name at the start of a text; gives it and what follows.
-type Scan = fn(Word) -> Option<(u32, Word)>;
+type Scan = fn(Word) -> Option<(u64, Word)>;
 
 /// A descriptor's number.
-fn scan_descriptor(text: Word) -> Option<(u32, Word)> {
-    scan::number(text, i32::MAX as u32)
+fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
+    text.number(10, i32::MAX as u64)
 }
 
 /// A signal that can be ignored.
-fn scan_ignored(text: Word) -> Option<(u32, Word)> {
-    scan::signal(text).filter(|(signal, _)| !matches!(*signal, SIGKILL | SIGSTOP))
-}
-
-/// What `scan` finds in the whole of a text.
-fn whole<T>(
-    text: Option<Word>,
-    scan: impl Fn(Word) -> Option<(T, Word)>,
-    refusal: Reason,
-) -> Result<Option<T>, Reason> {
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    match scan(text) {
-        Some((value, rest)) if rest.first() == 0 => Ok(Some(value)),
-        _ => Err(refusal),
-    }
-}
-
-/// An I/O scheduling class, with a priority in it or the usual one, as `ioprio_set` has them.
-fn scan_io_class(text: Word) -> Option<((u32, u32), Word)> {
-    let (index, rest) = scan::name(text, ZStr::new(c"realtime\nbest-effort\nidle\n"))?;
-    match rest.first() {
-        b':' => scan::number(rest.rest(), 7).map(|(priority, rest)| ((index + 1, priority), rest)),
-        _ => Some(((index + 1, if index == 2 { 0 } else { 4 }), rest)),
-    }
+fn scan_ignored(text: Word) -> Option<(u64, Word)> {
+    scan::signal(text).filter(|(signal, _)| !matches!(*signal as u32, SIGKILL | SIGSTOP))
 }
 
 /// Reads a list with commas between its items; no list at all is an empty one.

@@ -107,8 +107,10 @@ reasons! {
     NOT_A_CLASS "not a class"
     /// A numeric user without a group.
     NEEDS_A_GROUP "needs a group"
-    /// `--stop` or `--status` without a pidfile, or with a COMMAND.
-    NEEDS_A_PIDFILE "needs -p and no COMMAND"
+    /// `--stop` or `--status` with a COMMAND.
+    TAKES_NO_COMMAND "takes no COMMAND"
+    /// `--stop` or `--status` without a pidfile.
+    NEEDS_A_PIDFILE "needs -p"
     /// No such user or group.
     NOT_FOUND "not found"
     /// Nothing to stop.

@@ -6,19 +6,12 @@
 use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES};
 use crate::sys::zstr::{Word, ZStr};
 
-/// A number of at most `highest`.
-pub fn number(text: Word, highest: u32) -> Option<(u32, Word)> {
-    let (number, rest) = text.number(10, highest.into())?;
-    Some((number as u32, rest))
-}
-
-/// A number between `lowest` and `highest`, of which the lower may be negative.
-pub fn integer(text: Word, lowest: i32, highest: i32) -> Option<(i32, Word)> {
+/// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
+pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     let negative = text.first() == b'-';
-    let bound = if negative { lowest.unsigned_abs() } else { highest.unsigned_abs() };
-    let (number, rest) = number(if negative { text.rest() } else { text }, bound)?;
-    let number = if negative { -(number as i32) } else { number as i32 };
-    (number >= lowest).then_some((number, rest))
+    let (number, rest) = if negative { text.rest() } else { text }.number(10, 1 << 40)?;
+    let number = if negative { -(number as i64) } else { number as i64 };
+    (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
 
 /// Seconds, which may have a fraction, in milliseconds; at most 1,000,000 hours.
@@ -39,28 +32,23 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
 
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
 /// counts) to RTMAX (64), with `+N` or `-N` behind.
-pub fn signal(text: Word) -> Option<(u32, Word)> {
-    if let Some((signal, rest)) = number(text, NSIG) {
-        return (signal != 0).then_some((signal, rest));
-    }
+pub fn signal(text: Word) -> Option<(u64, Word)> {
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
-    for (name, bound) in [(c"RTMIN", 34), (c"RTMAX", 64)] {
-        if let Some(rest) = text.strip(ZStr::new(name)) {
-            let (offset, rest) = match rest.first() {
-                b'+' => integer(rest.rest(), 0, 30)?,
-                b'-' => integer(rest, -30, 0)?,
-                _ => (0, rest),
-            };
-            let signal = bound + offset;
-            return (34..65).contains(&signal).then_some((signal as u32, rest));
-        }
-    }
-    let (index, rest) = name(text, ZStr::new(SIGNAL_NAMES))?;
-    Some((index + 1, rest))
+    let (first, rest) = match text.number(10, NSIG.into()) {
+        Some(found) => return Some(found).filter(|(signal, _)| *signal != 0),
+        None => match text.strip(ZStr::new(c"RTM")) {
+            Some(rest) => (rest.strip(ZStr::new(c"IN")).map_or(64, |_| 34), rest.skip(2)),
+            None => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
+        },
+    };
+    let offset = if rest.first() == b'+' { rest.rest() } else { rest };
+    let (offset, rest) = integer(offset, -30, 30).unwrap_or((0, rest));
+    let signal = offset.wrapping_add(first);
+    (34..65).contains(&signal).then_some((signal, rest))
 }
 
 /// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.
-pub fn name(text: Word, mut names: Word) -> Option<(u32, Word)> {
+pub fn name(text: Word, mut names: Word) -> Option<(u64, Word)> {
     let mut index = 0;
     while names.first() != 0 {
         let mut rest = text;
@@ -77,14 +65,14 @@ pub fn name(text: Word, mut names: Word) -> Option<(u32, Word)> {
 }
 
 /// A limit, `NAME=SOFT[:HARD]`: its resource and both values.
-pub fn limit(text: Word) -> Option<(u32, [u64; 2])> {
+pub fn limit(text: Word) -> Option<(usize, [u64; 2])> {
     let (resource, rest) = name(text, ZStr::new(RLIMIT_NAMES))?;
     let (soft, rest) = amount(rest.strip(ZStr::new(c"="))?)?;
     let (hard, rest) = match rest.first() {
         b':' => amount(rest.rest())?,
         _ => (soft, rest),
     };
-    (rest.first() == 0 && soft <= hard).then_some((resource, [soft, hard]))
+    (rest.first() == 0 && soft <= hard).then_some((resource as usize, [soft, hard]))
 }
 
 fn amount(text: Word) -> Option<(u64, Word)> {
@@ -97,7 +85,7 @@ fn amount(text: Word) -> Option<(u64, Word)> {
 /// One item of a schedule, as start-stop-daemon(8) writes it.
 pub enum Item {
     /// `TERM`, `-TERM`, `-15`: send this signal.
-    Signal(u32),
+    Signal(u64),
     /// `30`: wait so long for the daemon's end, in milliseconds.
     Wait(u64),
 }
@@ -144,22 +132,26 @@ pub fn is_schedule(text: Word) -> bool {
     }
 }
 
-/// How readiness is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Notify {
-    /// By a newline on this descriptor, as s6 has it.
-    Descriptor(u32),
-    /// By a datagram to the socket in NOTIFY_SOCKET, as systemd has it.
-    Socket,
+/// What [`notification`] gives for a socket: a number that no descriptor has.
+pub const SOCKET: u64 = 1 << 40;
+
+/// How readiness is told: `fd:N` with N from 3 up, by a newline on that descriptor, as s6 has it; or `socket`, by a
+/// datagram to the socket in NOTIFY_SOCKET, as systemd has it.
+pub fn notification(text: Word) -> Option<(u64, Word)> {
+    match text.strip(ZStr::new(c"fd:")) {
+        Some(number) => number.number(10, i32::MAX as u64).filter(|(number, _)| *number > 2),
+        None => text.strip(ZStr::new(c"socket")).map(|rest| (SOCKET, rest)),
+    }
 }
 
-/// `fd:N` with N from 3 up, or `socket`.
-pub fn notify(text: Word) -> Option<(Notify, Word)> {
-    if let Some(rest) = text.strip(ZStr::new(c"socket")) {
-        return Some((Notify::Socket, rest));
-    }
-    let (number, rest) = number(text.strip(ZStr::new(c"fd:"))?, i32::MAX as u32)?;
-    (number > 2).then_some((Notify::Descriptor(number), rest))
+/// An I/O scheduling class with a priority in it, or the usual one, as ioprio_set(2) has them in one number.
+pub fn io_class(text: Word) -> Option<(u64, Word)> {
+    let (index, rest) = name(text, ZStr::new(c"realtime\nbest-effort\nidle\n"))?;
+    let (priority, rest) = match rest.first() {
+        b':' => rest.rest().number(10, 7)?,
+        _ => (if index == 2 { 0 } else { 4 }, rest),
+    };
+    Some(((index + 1) << 13 | priority, rest))
 }
 
 /// What a line of a datagram of sd_notify(3) says.

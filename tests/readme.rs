@@ -4,7 +4,7 @@ use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -84,6 +84,28 @@ fn run(command: &mut Command) -> Output {
     drop(turn);
     let output = child.and_then(|child| child.wait_with_output());
     output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
+}
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Ends {
+    fn spawn(command: &mut Command) -> Self {
+        let _turn = FORKING.read().unwrap_or_else(PoisonError::into_inner);
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ends(quiet.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program())))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("it is ours");
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn status(output: &Output) -> i32 {
@@ -220,15 +242,15 @@ fn every_option_is_explained() {
 #[test]
 fn exit_statuses_are_complete() {
     let rows = table(section("Exit statuses"));
-    let told: Vec<i32> = rows.iter().map(|row| row[0].parse().expect("a number")).collect();
-    assert_eq!(told, [0, 1, 2, 125, 126, 127]);
+    let told: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(told, ["0", "1", "2", "124", "125", "126", "127", "COMMAND's own"]);
     if !is_native() {
         return;
     }
     let room = Room::new();
     let pidfile = room.at("a.pid");
     let stubborn = format!("trap '' TERM; : > {}; while :; do sleep 1; done", room.at("up"));
-    let launches: [(i32, &[&str]); 8] = [
+    let launches: [(i32, &[&str]); 11] = [
         (0, &["-p", &pidfile, "sh", "-c", &stubborn]),
         (1, &["-p", &pidfile, "true"]),
         (0, &["--oknodo", "-p", &pidfile, "true"]),
@@ -237,6 +259,9 @@ fn exit_statuses_are_complete() {
         (1, &["-K", "-p", &pidfile]),
         (125, &["-c", "/nonexistent/directory", "true"]),
         (126, &["/etc/passwd"]),
+        (124, &["--notify", "fd:5", "--notify-timeout", "0.01", "sleep", "60"]),
+        (42, &["-w", "sh", "-c", "exit 42"]),
+        (137, &["-w", "sh", "-c", "kill -KILL $$"]),
     ];
     for (expected, words) in launches {
         let launch = run(Command::new(bgexec()).args(words));
@@ -284,11 +309,18 @@ fn messages_are_those_that_it_prints() {
     }
     let room = Room::new();
     room.script("report", "#!/nonexistent/interpreter\n");
-    let launches: [&[&str]; 3] = [&["-c", "/srv/nope", "true"], &["-k", "9", "true"], &["./report"]];
+    room.script("server", "#!/bin/sh\n$1\n");
+    let launches: [&[&str]; 5] = [
+        &["-c", "/srv/nope", "true"],
+        &["-k", "9", "true"],
+        &["./report"],
+        &["--notify", "fd:5", "./server", "exit 7"],
+        &["--notify", "fd:5", "--notify-timeout", "0.2", "./server", "sleep 60"],
+    ];
     for words in launches {
         let launch = run(Command::new(bgexec()).args(words).current_dir(room.path()));
-        let line = format!("    {}", stderr(&launch));
-        assert!(section("Exit statuses").contains(&line), "{line}");
+        let line = format!("\n    {}", stderr(&launch));
+        assert!(README.contains(&line), "{line}");
     }
 }
 
@@ -371,18 +403,12 @@ fn image_from_scratch() {
             (instruction, _) => panic!("{instruction}"),
         }
     }
-    let container = |words: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "chroot"]).arg(room.path());
-        run(command.args(words))
-    };
+    let container = |words: &[&str]| run(container(&room).args(words));
     let launch = container(&[&entrypoint[..], &["--version"]].concat());
     let version = format!("bgexec {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(stdout(&launch), version, "{}", stderr(&launch));
-
-    let refused = container(&["/bgexec", "-p", "/agent.pid", "/app"]);
-    assert_eq!(status(&refused), 125);
-    assert!(!room.path().join("agent.pid").exists());
+    let launch = container(&[&entrypoint[..], &["-F", "/nonexistent"]].concat());
+    assert_eq!(status(&launch), 127, "the status of /app");
 
     let mut daemon = Command::new("chroot");
     daemon.arg(room.path()).args(["/bgexec", "-p", "/agent.pid", "/app", "--version"]);
@@ -391,16 +417,15 @@ fn image_from_scratch() {
     assert!(room.path().join("agent.pid").exists());
 }
 
-/// As pid 1 of a pid namespace and in a root directory of its own, not booted.
-#[test]
-fn init_of_an_initramfs() {
+/// A root directory with busybox and bgexec, to be run by `unshare`; `None` if that is not possible here.
+fn initramfs() -> Option<Room> {
     let busybox = run(Command::new("sh").args(["-c", "command -v busybox"]));
     let busybox = stdout(&busybox).trim();
     if !is_native() || !has_namespaces() || !can("there is no busybox", !busybox.is_empty()) {
-        return;
+        return None;
     }
     let room = Room::new();
-    for directory in ["bin", "etc/crontabs", "srv"] {
+    for directory in ["bin", "dev", "etc/crontabs", "proc", "run", "srv"] {
         fs::create_dir_all(room.path().join(directory)).expect("the room is ours");
     }
     room.program(busybox, "bin/busybox");
@@ -408,22 +433,81 @@ fn init_of_an_initramfs() {
     for applet in stdout(&run(Command::new(busybox).arg("--list"))).lines() {
         let _ = symlink("busybox", room.path().join("bin").join(applet)); // there is a busybox
     }
+    Some(room)
+}
+
+/// What runs a command as pid 1 with the room as its root directory.
+fn container(room: &Room) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount", "--net", "--kill-child", "chroot"]).arg(room.path());
+    command
+}
+
+/// As pid 1 of a pid namespace and in a root directory of its own, not booted.
+#[test]
+fn init_of_an_initramfs() {
+    let Some(room) = initramfs() else { return };
     room.script("init", block("An initramfs", "sh"));
     let typed = "for name in crond httpd; do pid=$(cat /run/$name.pid); \
                  cat /proc/$pid/comm; bgexec -T -p /run/$name.pid; bgexec -K -p /run/$name.pid; done\n";
     fs::write(room.path().join("typed"), typed).expect("the room is ours");
-    let mut boot = Command::new("unshare");
-    boot.args(["--pid", "--fork", "--mount", "--net", "--kill-child", "chroot"]).arg(room.path()).args([
-        "/bin/sh",
-        "-c",
-        "exec /init < /typed",
-    ]);
-    let boot = run(&mut boot);
+    let boot = run(container(&room).args(["/bin/sh", "-c", "exec /init < /typed"]));
     let lines: Vec<_> = stdout(&boot).lines().map(|line| line.trim_end_matches(|c: char| !c.is_alphabetic())).collect();
     assert_eq!(stderr(&boot), "");
     assert_eq!(lines.len(), 4, "{lines:?}");
     assert_eq!([lines[0], lines[2]], ["crond", "httpd"]);
     assert!(lines[1].starts_with("running") && lines[3].starts_with("running"), "{lines:?}");
+}
+
+/// Busybox init as pid 1, not booted.
+#[test]
+fn inittab_of_an_initramfs() {
+    let Some(room) = initramfs() else { return };
+    fs::write(room.path().join("etc/inittab"), block("An initramfs", "inittab")).expect("the room is ours");
+    let _init = Ends::spawn(container(&room).arg("/bin/init"));
+    let holder = |name: &str| {
+        let status = run(Command::new(bgexec()).args(["-T", "-p", &room.at(name)]));
+        stdout(&status).strip_prefix("running (pid ")?.strip_suffix(")\n")?.parse().ok()
+    };
+    eventually("crond runs", || holder("run/crond.pid").is_some());
+    eventually("httpd runs", || holder("run/httpd.pid").is_some());
+    let first = holder("run/httpd.pid");
+    let pid = first.and_then(Pid::from_raw).expect("it runs");
+    kill_process(pid, Signal::KILL).expect("it is ours");
+    eventually("httpd runs again", || holder("run/httpd.pid").is_some_and(|pid| Some(pid) != first));
+}
+
+/// With `sleep` as the daemon.
+#[test]
+fn service_of_a_supervisor() {
+    if !is_native() {
+        return;
+    }
+    let sleep = run(Command::new("sh").args(["-c", "command -v sleep"]));
+    for supervisor in ["runsv", "s6-supervise"] {
+        let installed = run(Command::new("sh").args(["-c", "command -v \"$0\"", supervisor]));
+        if !can(&format!("there is no {supervisor}"), installed.status.success()) {
+            continue;
+        }
+        let room = Room::new();
+        room.program(stdout(&sleep).trim(), "exampled");
+        let daemon = room.path().join("exampled").canonicalize().expect("it is there");
+        let script =
+            block("Under a supervisor", "sh").replace("/usr/sbin/", &room.at("")).replace("--foreground", "60");
+        fs::create_dir(room.path().join("service")).expect("the room is ours");
+        room.script("service/run", &script);
+        let process = || {
+            let processes = fs::read_dir("/proc").expect("the test needs /proc").flatten();
+            let mut processes = processes.map(|entry| entry.path());
+            processes.find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == daemon))
+        };
+        let supervisor = Ends::spawn(room.command(supervisor).arg(room.at("service")));
+        eventually("it is started", || process().is_some());
+        let pid = process().expect("it runs");
+        assert_eq!(fs::read_link(pid.join("cwd")).expect("it runs"), Path::new("/"));
+        supervisor.signal(Signal::TERM);
+        eventually("it is stopped", || process().is_none());
+    }
 }
 
 /// With `sleep` as the daemon.

@@ -107,7 +107,7 @@ impl Options {
             Opt::Env | Opt::Unset => self.edit(opt == Opt::Env)?,
             Opt::Rlimit => {
                 let (resource, limit) = scan::limit(self.examined.get().value).ok_or(Reason::NOT_A_LIMIT)?;
-                if let Some(place) = self.limits.get_mut(resource as usize) {
+                if let Some(place) = self.limits.get_mut(resource) {
                     *place = Some(limit);
                 }
             }

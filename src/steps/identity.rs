@@ -6,7 +6,6 @@ use super::Launch;
 use crate::options::Opt;
 use crate::passwd::Line;
 use crate::report::Reason;
-use crate::scan;
 use crate::sys::abi::{ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
 use crate::sys::zstr::{Vectors, Word, ZStr};
 use crate::sys::{self, Errno, Fd};
@@ -201,8 +200,8 @@ impl Variables {
 
 /// The number that a user or group is given by, up to a `:`, a `,` or the end; `None` if it is a name.
 fn id(text: Word) -> Option<u32> {
-    let (id, rest) = scan::number(text, u32::MAX - 1)?;
-    (rest.ends(b':') || rest.first() == b',').then_some(id)
+    let (id, rest) = text.number(10, u64::from(u32::MAX) - 1)?;
+    (rest.ends(b':') || rest.first() == b',').then_some(id as u32)
 }
 
 /// The id of a group, up to a `,` or the end.

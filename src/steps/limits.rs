@@ -17,12 +17,6 @@ impl Launch<'_> {
         Ok(written?)
     }
 
-    /// Sets the I/O scheduling class.
-    pub(super) fn set_io_class(&self) -> Result<(), Reason> {
-        let (class, priority) = self.plan.io_class.unwrap_or((0, 0));
-        Ok(sys::ioprio_set(class, priority)?)
-    }
-
     /// Sets the limits of `--rlimit`.
     pub(super) fn set_limits(&self) -> Result<(), Reason> {
         for (resource, limit) in (0..).zip(&self.plan.options.limits) {

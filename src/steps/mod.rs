@@ -29,13 +29,13 @@ mod wait;
 use self::files::write_pid;
 use crate::options::Opt;
 use crate::plan::Condition::{self, Always, If, IfAny, Unless};
-use crate::plan::Plan;
+use crate::plan::{Plan, Value};
 use crate::report::{self, Reason, text};
 use crate::sys::zstr::{Vectors, Word, ZStr};
 use crate::sys::{self, Fd, Path, Pid, SignalSet};
 
 /// The options that ask for other ids.
-const IDENTITY: &[Opt] = &[Opt::Groups, Opt::Group, Opt::User];
+const IDENTITY: [Opt; 3] = [Opt::Groups, Opt::Group, Opt::User];
 
 /// Declares the steps in their order and, from the same lines, what each does and when.
 macro_rules! steps {
@@ -134,7 +134,7 @@ steps! {
     /// Daemon: has its supplementary groups, and no others.
     Groups "set groups of" IfAny(IDENTITY);
     /// Daemon: has its group id.
-    Gid "set group of" IfAny(&[Opt::Group, Opt::User]);
+    Gid "set group of" IfAny([Opt::Group, Opt::User, Opt::User]);
     /// Daemon: has its user id, and no privilege that it does not bring.
     Uid "set user" If(Opt::User);
     /// Daemon: gains no privilege any more.
@@ -291,8 +291,8 @@ impl<'a> Launch<'a> {
                     Step::Supervise => return Err(self.supervise()),
                     Step::RecordChild => write_pid(self.child_pidfile)?,
                     Step::Signals => self.reset_signals()?,
-                    Step::Nice => sys::setpriority(self.plan.nice.unwrap_or(0))?,
-                    Step::Ioprio => self.set_io_class()?,
+                    Step::Nice => sys::setpriority(self.plan.value(Value::Nicelevel).unwrap_or(0) as i32)?,
+                    Step::Ioprio => sys::ioprio_set(self.plan.value(Value::Iosched).unwrap_or(0))?,
                     Step::OomScore => self.adjust_oom_score()?,
                     Step::Chroot => self.chroot()?,
                     Step::Limits => self.set_limits()?,
@@ -358,6 +358,6 @@ impl<'a> Launch<'a> {
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
     fn set_umask(&self) {
         let default = if self.plan.keeps_surroundings() { self.umask } else { 0 };
-        sys::umask(self.plan.umask.unwrap_or(default));
+        sys::umask(self.plan.value(Value::Umask).map_or(default, |mask| mask as u32));
     }
 }

@@ -3,8 +3,9 @@
 #![forbid(unsafe_code)]
 
 use super::{Launch, Step};
+use crate::plan::Value;
 use crate::report::Reason;
-use crate::scan::{self, Notice, Notify};
+use crate::scan::{self, Notice};
 use crate::sys::abi::{CLOCK_MONOTONIC, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, PollFd, SignalSet};
@@ -27,7 +28,7 @@ enum Event {
 impl Launch<'_> {
     /// Opens what COMMAND tells its readiness by.
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
-        if self.plan.notify == Some(Notify::Socket) {
+        if self.by_socket() {
             const NAME: &[u8] = b"NOTIFY_SOCKET=@";
             let mut name = [0; 16];
             self.notification[0] = sys::notification_socket(&mut name)?;
@@ -45,10 +46,15 @@ impl Launch<'_> {
         Ok(())
     }
 
+    fn by_socket(&self) -> bool {
+        self.plan.value(Value::Notify) == Some(scan::SOCKET)
+    }
+
     /// Gives COMMAND the descriptor that it tells its readiness on.
     pub(super) fn pass_descriptor(&self) -> Result<(), Reason> {
-        if let Some(Notify::Descriptor(number)) = self.plan.notify {
-            sys::dup3(self.notification[1], Fd(number), 0)?;
+        if !self.by_socket() {
+            let number = self.plan.value(Value::Notify).unwrap_or(0);
+            sys::dup3(self.notification[1], Fd(number as u32), 0)?;
         }
         Ok(())
     }
@@ -60,10 +66,10 @@ impl Launch<'_> {
     pub fn wait_until_ready(&mut self) -> Result<(), Reason> {
         self.step = Step::Wait;
         self.release(self.notification[1]);
-        if self.plan.notify.is_some() {
-            self.wait_for(self.plan.notify_timeout, false)?;
+        if self.notification[0].is_some() {
+            self.wait_for(self.plan.value(Value::NotifyTimeout).unwrap_or(60_000), false)?;
         }
-        match self.plan.alive_after {
+        match self.plan.value(Value::AliveAfter) {
             Some(time) => self.wait_for(time, true),
             None => Ok(()),
         }
@@ -117,7 +123,7 @@ impl Launch<'_> {
     /// Takes what there is of a notification.
     fn hear(&self) -> Result<Event, Reason> {
         let mut buffer = [0; 4096];
-        if self.plan.notify != Some(Notify::Socket) {
+        if !self.by_socket() {
             let size = sys::read(self.notification[0], &mut buffer)? as usize;
             return Ok(match buffer.get(..size) {
                 Some([]) => Event::Closed,

@@ -5,7 +5,7 @@
 use super::files;
 use super::lock::{Holder, holder};
 use crate::options::Opt;
-use crate::plan::Plan;
+use crate::plan::{Plan, Value};
 use crate::report::Reason;
 use crate::scan::{self, Item};
 use crate::sys::abi::{CLOCK_MONOTONIC, EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
@@ -58,8 +58,10 @@ pub fn status(plan: &Plan) -> State {
 pub fn stop(plan: &Plan) -> Result<(), Reason> {
     let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE };
     target.find()?;
-    if plan.signal.is_some() && !plan.options.has(Opt::Retry) {
-        return target.send(plan.signal.unwrap_or(SIGTERM));
+    if let Some(signal) = plan.value(Value::Signal)
+        && !plan.options.has(Opt::Retry)
+    {
+        return target.send(signal);
     }
     let dead = follow(plan, ZStr::new(c"TERM/30/KILL/5"), &mut |item| match item {
         Item::Wait(wait) => target.wait(wait),
@@ -86,7 +88,7 @@ pub(super) fn follow(
     if let Some((wait, rest)) = scan::seconds(schedule)
         && rest.first() == 0
     {
-        for signal in [plan.signal.unwrap_or(SIGTERM), SIGKILL] {
+        for signal in [plan.value(Value::Signal).unwrap_or(SIGTERM.into()), SIGKILL.into()] {
             if act(Item::Signal(signal))? || act(Item::Wait(wait))? {
                 return Ok(true);
             }
@@ -155,14 +157,14 @@ impl Target<'_> {
     }
 
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
-    fn send(&self, signal: u32) -> Result<(), Reason> {
+    fn send(&self, signal: u64) -> Result<(), Reason> {
         let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
         let sent = if group {
-            sys::kill(-self.pid, signal)
+            sys::kill(-self.pid, signal as u32)
         } else {
-            sys::pidfd_send_signal(self.process, signal).or_else(|errno| match errno.is(ESRCH) {
+            sys::pidfd_send_signal(self.process, signal as u32).or_else(|errno| match errno.is(ESRCH) {
                 true => Err(errno),
-                false => sys::kill(self.pid, signal),
+                false => sys::kill(self.pid, signal as u32),
             })
         };
         match sent {

@@ -5,7 +5,7 @@
 use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
-use crate::plan::Stream;
+use crate::plan::{Stream, Value};
 use crate::report::Reason;
 use crate::scan::Item;
 use crate::sys::abi::{
@@ -98,18 +98,18 @@ impl<'a> Launch<'a> {
 
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self, signals: Fd) -> Result<(), Reason> {
-        let mut restarts = 0;
+        let mut restarts = 0_u64;
         let mut running = true;
         loop {
             if running && self.attend(signals, None)? == Event::Stop {
                 return self.end(signals);
             }
             self.daemon = 0;
-            if self.plan.restart_count.is_some_and(|count| restarts >= count) {
+            if self.plan.value(Value::RestartCount).is_some_and(|count| restarts >= count) {
                 return Ok(());
             }
             restarts = restarts.wrapping_add(1);
-            if self.attend(signals, Some(self.plan.restart_delay))? == Event::Stop {
+            if self.attend(signals, Some(self.plan.value(Value::RestartDelay).unwrap_or(1000)))? == Event::Stop {
                 return Ok(());
             }
             running = self.start().is_ok(); // a COMMAND that cannot be executed any more counts as a run that failed
@@ -122,7 +122,7 @@ impl<'a> Launch<'a> {
         // Five seconds less than who stops the supervisor by the usual schedule gives it.
         stop::follow(plan, ZStr::new(c"TERM/25/KILL/5"), &mut |item| match item {
             Item::Signal(signal) => {
-                let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
+                let _ = sys::kill(self.daemon, signal as u32); // it may have ended: that is seen next
                 Ok(false)
             }
             Item::Wait(time) => {

@@ -230,9 +230,9 @@ pub fn setpriority(nice: i32) -> Result<()> {
 ///
 /// # Errors
 /// EPERM: not privileged; [ioprio_set(2)](https://man7.org/linux/man-pages/man2/ioprio_set.2.html)
-pub fn ioprio_set(class: u32, priority: u32) -> Result<()> {
+pub fn ioprio_set(class_and_priority: u64) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { call!(ioprio_set, abi::IOPRIO_WHO_PROCESS, 0, class << 13 | priority) })
+    done(unsafe { call!(ioprio_set, abi::IOPRIO_WHO_PROCESS, 0, class_and_priority) })
 }
 
 /// `prlimit64(0, resource, limit)`—Set a resource's soft and hard limit.
