@@ -9,9 +9,8 @@ const BUDGETS: &[(&str, u32)] = &[("x86_64", 33_792)];
 fn main() {
     let script = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("src/start/link.ld");
     println!("cargo::rerun-if-changed={}", script.display());
-    let mut arguments = ["-nostdlib", "-static", "-no-pie", "-z", "norelro", "-z", "nosectionheader", "-T"]
-        .map(String::from)
-        .to_vec();
+    let mut arguments =
+        ["-nostdlib", "-static", "-no-pie", "-z", "norelro", "-z", "nosectionheader", "-T"].map(String::from).to_vec();
     arguments.push(script.display().to_string());
 
     let architecture = env::var("CARGO_CFG_TARGET_ARCH").unwrap();

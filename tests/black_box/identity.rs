@@ -423,9 +423,8 @@ mod variables {
         }
     }
 
-    /// The order of PATH and identity: the command is searched with the environment that it gets.
     #[test]
-    fn of_a_home_with_nothing_in_it_are_empty() {
+    fn with_nothing_in_them_are_empty() {
         if is_root() {
             let accounts = Accounts::new("app:x:4711:4712:::\n", GROUP);
             let report = accounts.run(with_roots(accounts.bgexec(&["-u", "app"])));

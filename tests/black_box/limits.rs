@@ -1,6 +1,5 @@
 //! Priorities, limits, the root directory, privileges, terminals: each option through the eyes of the command.
 
-use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -382,9 +381,10 @@ mod resource_limit {
     fn of_processes_stops_the_command_of_another_user() {
         if is_root() {
             let sandbox = Sandbox::new();
-            let launch = sandbox.bgexec(&["-p", "x.pid", "--rlimit", "NPROC=0", "-u", "4799:4799"]);
             let program = sandbox.copy_program(&probe());
-            let output = launch.words([&program]).words(["stay"]).run();
+            let launch = |options: &[&str]| sandbox.bgexec(options).words([&program]).words(["stay"]);
+            launch(&["-u", "4799:4799"]).run().assert_started();
+            let output = launch(&["-u", "4799:4799", "--rlimit", "NPROC=0", "-p", "x.pid"]).run();
             let message = format!("execute {}: Resource temporarily unavailable", program.display());
             output.assert_unable(126, &message);
             assert!(!sandbox.exists("x.pid"));
@@ -608,11 +608,6 @@ mod root_directory {
             }
         }
     }
-
-    #[test]
-    fn has_the_environment_of_the_tests_in_no_way() {
-        assert!(env::var_os("LD_LIBRARY_PATH").is_none_or(|path| path != "/lib"));
-    }
 }
 
 mod terminal {
@@ -679,18 +674,19 @@ mod terminal {
     }
 
     #[test]
-    fn of_another_session_is_a_failure() {
-        let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
-        let other =
-            sandbox.launch(&probe()).stdin(terminal.open()).leading_session().before_exec(kernel::take_terminal);
-        let other = other.reporting("other", ["stay"]).spawn();
-        sandbox.eventually_read("other");
-        let output = sandbox.bgexec(&["-p", "x.pid", "--ctty", "-i", &terminal.name]).probe(["stay"]).run();
-        output.assert_unable_to(125, "take terminal");
-        assert!(output.stderr.ends_with(": Operation not permitted\n"), "{}", output.stderr);
-        assert!(!sandbox.exists("x.pid"));
-        assert!(is_alive(other.pid()));
-        other.end();
+    fn of_another_session_is_not_for_a_user_without_privileges() {
+        if is_root() {
+            let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
+            let other = sandbox.launch(&probe()).stdin(terminal.open()).leading_session();
+            let other = other.before_exec(kernel::take_terminal).reporting("other", ["stay"]).spawn();
+            sandbox.eventually_read("other");
+            let launch = unprivileged(&sandbox, &["-p", "open/x.pid", "--ctty", "-i", "-"]).stdin(terminal.open());
+            let output = launch.by_user(USER).words([sandbox.copy_program(&probe())]).words(["stay"]).run();
+            output.assert_unable_to(125, "take terminal");
+            assert!(output.stderr.ends_with(": Operation not permitted\n"), "{}", output.stderr);
+            assert!(!sandbox.exists("open/x.pid") && is_alive(other.pid()));
+            other.end();
+        }
     }
 
     #[test]

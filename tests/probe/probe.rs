@@ -11,13 +11,22 @@
 //! | `copy` | copies stdin to stdout |
 //! | `close` | closes every descriptor it has, as classic daemons do |
 //! | `lock read FILE`, `lock write FILE` | takes a POSIX lock |
-//! | `block` | blocks every signal |
+//! | `block`, `unblock` | blocks every signal, none |
 //! | `record FILE` | appends the number of each signal that comes to FILE; ends after a minute without one |
 //! | `await N` | waits for signal N, which is blocked, for a minute at most |
+//! | `raise N` | sends itself signal N |
+//! | `put N TEXT` | writes TEXT to descriptor N, without a newline |
+//! | `shut N` | closes descriptor N |
+//! | `notify TEXT` | sends TEXT to the socket that NOTIFY_SOCKET names |
+//! | `pause N` | lets N milliseconds pass |
+//! | `stamp FILE` | appends the milliseconds of the monotonic clock to FILE |
+//! | `hold FILE` | stays if FILE is there |
+//! | `number FILE` | writes numbered lines to stdout until FILE is there |
 //! | `note FILE` | appends its pid to FILE, with a newline |
 //! | `create FILE` | creates FILE; if it is there already, ends with status 98 and leaves FILE.twice |
 //! | `remove FILE` | removes FILE |
 //! | `fork FILE` | leaves a child that stays, and writes its pid to FILE |
+//! | `orphans N` | leaves N children of children, all of which end at once |
 //! | `adopt FILE member PATH ARG...` | runs a program and writes to FILE how it ended and what it left behind |
 //! | `adopt FILE leader PATH ARG...` | the same, with the program as a process group leader |
 //!
@@ -32,14 +41,18 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::str::FromStr;
 
 /// What the kernel's headers call by these names, on every architecture that crate `sc` knows.
 mod abi {
     pub const AT_EMPTY_PATH: usize = 0x1000;
     pub const AT_FDCWD: isize = -100;
+    pub const CLOCK_MONOTONIC: usize = 1;
     pub const EAGAIN: i32 = 11;
     pub const EINTR: i32 = 4;
     pub const F_GETFD: usize = 1;
@@ -126,7 +139,8 @@ fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
                 let _ = call!(CLOSE, number);
             }),
             b"lock" => lock(operand()?, operand()?)?,
-            b"block" => block()?,
+            b"block" => set_mask(!0)?,
+            b"unblock" => set_mask(0)?,
             b"record" => {
                 let file = operand()?;
                 while let Some(signal) = take_signal(!0)? {
@@ -134,9 +148,31 @@ fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
                 }
             }
             b"await" => {
-                let signal: u32 = text(operand()?).parse().map_err(io::Error::other)?;
+                let signal: u32 = number_in(operand()?)?;
                 take_signal(1 << (signal - 1))?;
             }
+            b"raise" => {
+                let signal: u32 = number_in(operand()?)?;
+                call!(KILL, std::process::id(), signal).map_err(error)?;
+            }
+            b"put" => {
+                let (number, text): (u32, _) = (number_in(operand()?)?, operand()?);
+                call!(WRITE, number, text.as_ptr(), text.len()).map_err(error)?;
+            }
+            b"shut" => {
+                let number: u32 = number_in(operand()?)?;
+                call!(CLOSE, number).map_err(error)?;
+            }
+            b"notify" => notify(operand()?, environment)?,
+            b"pause" => pause(number_in(operand()?)?),
+            b"stamp" => append(operand()?, &format!("{}\n", milliseconds()))?,
+            b"hold" => {
+                if path(operand()?).exists() {
+                    stay();
+                }
+            }
+            b"number" => number_lines(path(operand()?))?,
+            b"orphans" => leave_orphans(number_in(operand()?)?)?,
             b"note" => append(operand()?, &format!("{}\n", std::process::id()))?,
             b"create" => {
                 let file = operand()?;
@@ -169,6 +205,10 @@ fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
 
+fn number_in<N: FromStr>(word: &[u8]) -> io::Result<N> {
+    text(word).parse().map_err(|_| io::Error::other(format!("{}: no number", text(word))))
+}
+
 fn error(errno: i32) -> io::Error {
     io::Error::from_raw_os_error(errno)
 }
@@ -191,13 +231,58 @@ fn write_whole(file: &[u8], contents: &str) -> io::Result<()> {
 }
 
 fn stay() {
-    let minute: [i64; 2] = [60, 0];
-    let _ = call!(NANOSLEEP, &raw const minute, ptr::null::<i64>());
+    pause(60_000);
 }
 
-fn block() -> io::Result<()> {
-    let all = !0_u64;
-    call!(RT_SIGPROCMASK, abi::SIG_SETMASK, &raw const all, 0, size_of::<u64>()).map_err(error).map(drop)
+fn pause(milliseconds: i64) {
+    let mut left = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    // A signal that stops the process and one that continues it interrupt the call.
+    while call!(NANOSLEEP, left.as_ptr(), left.as_mut_ptr()) == Err(abi::EINTR) {}
+}
+
+/// The milliseconds of the monotonic clock.
+fn milliseconds() -> i64 {
+    let mut time = [0_i64; 2];
+    let _ = call!(CLOCK_GETTIME, abi::CLOCK_MONOTONIC, time.as_mut_ptr());
+    time[0] * 1000 + time[1] / 1_000_000
+}
+
+fn set_mask(mask: u64) -> io::Result<()> {
+    call!(RT_SIGPROCMASK, abi::SIG_SETMASK, &raw const mask, 0, size_of::<u64>()).map_err(error).map(drop)
+}
+
+/// Sends a datagram to the socket that NOTIFY_SOCKET names.
+fn notify(text: &[u8], environment: &[&[u8]]) -> io::Result<()> {
+    let name = environment.iter().find_map(|entry| entry.strip_prefix(b"NOTIFY_SOCKET=@"));
+    let name = name.ok_or_else(|| io::Error::other("no abstract NOTIFY_SOCKET"))?;
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixDatagram::unbound()?.send_to_addr(text, &address).map(drop)
+}
+
+/// Writes numbered lines, each at once, until there is a file.
+fn number_lines(gate: &Path) -> io::Result<()> {
+    let mut line = 0;
+    while !gate.exists() {
+        line += 1;
+        let text = format!("{line}\n");
+        io::stdout().write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Leaves children of children, which whoever inherits them has to reap.
+fn leave_orphans(count: u32) -> io::Result<()> {
+    for _ in 0..count {
+        let child = fork()?;
+        if child == 0 {
+            // Whether this or the one that it forks ends first does not matter.
+            let _ = fork();
+            let _ = call!(EXIT_GROUP, 0);
+        }
+        let mut status = 0_i32;
+        call!(WAIT4, child, &raw mut status, abi::WALL, 0).map_err(error)?;
+    }
+    Ok(())
 }
 
 /// Takes a signal of a set, all of which are blocked; none if there is none within a minute.

@@ -70,6 +70,11 @@ pub fn block(signal: i32) -> io::Result<()> {
     call!(RT_SIGPROCMASK, SIG_BLOCK, &raw const set, 0, size_of::<u64>()).map(drop)
 }
 
+/// Sends a signal of any number, which rustix does not.
+pub fn send(pid: i32, signal: i32) -> io::Result<()> {
+    call!(KILL, pid, signal).map(drop)
+}
+
 /// Closes a descriptor, which need not be open.
 pub fn close(number: i32) {
     let _ = call!(CLOSE, number);

@@ -67,6 +67,17 @@ impl Launch {
         self.words([Path::new("report"), &report]).words(verbs)
     }
 
+    /// Executes the probe, which blocks every signal before it writes its report, then does what the verbs say.
+    pub fn blocking_probe<'v>(self, verbs: impl IntoIterator<Item = &'v str>) -> Self {
+        self.words([probe()]).words(["block"]).reporting("report", verbs)
+    }
+
+    /// Executes the probe, which blocks every signal before it writes its report, and keeps a record of those that come.
+    pub fn recording(self) -> Self {
+        let record = self.sandbox.join("record");
+        self.blocking_probe(["record"]).words([record])
+    }
+
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
@@ -138,6 +149,11 @@ impl Launch {
 
     pub fn blocking(self, signals: impl IntoIterator<Item = i32> + Clone + Send + Sync + 'static) -> Self {
         self.before_exec(move || signals.clone().into_iter().try_for_each(kernel::block))
+    }
+
+    /// With a signal that came when nobody could take it.
+    pub fn pending(self, signal: i32) -> Self {
+        self.blocking([signal]).before_exec(move || kernel::send(rustix::process::getpid().as_raw_pid(), signal))
     }
 
     pub fn umask(self, mask: u32) -> Self {

@@ -69,7 +69,7 @@ pub enum Role {
 pub struct Terminal {
     /// The path of the device.
     pub name: String,
-    _user: OwnedFd,
+    user: OwnedFd,
 }
 
 impl Terminal {
@@ -78,7 +78,12 @@ impl Terminal {
         grantpt(&user).expect("it is ours");
         unlockpt(&user).expect("it is ours");
         let name = ptsname(&user, Vec::new()).expect("it has a name");
-        Self { name: name.into_string().expect("its name is ASCII"), _user: user }
+        Self { name: name.into_string().expect("its name is ASCII"), user }
+    }
+
+    /// Presses keys.
+    pub fn press(&self, keys: &[u8]) {
+        rustix::io::write(&self.user, keys).expect("a terminal takes what is typed");
     }
 
     /// Opens the device.

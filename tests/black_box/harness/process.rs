@@ -35,6 +35,12 @@ pub fn words(pid: i32) -> Vec<u8> {
     fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
+/// The children of a process that has one thread, zombies among them.
+pub fn children(pid: i32) -> Vec<i32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|child| child.parse().expect("a pid")).collect()
+}
+
 /// What the descriptors of a process are open on.
 pub fn descriptors(pid: i32) -> BTreeMap<i32, PathBuf> {
     fs::read_dir(format!("/proc/{pid}/fd"))

@@ -1,0 +1,699 @@
+//! `-r`: a supervisor stays, which starts COMMAND again whenever it ends.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
+use crate::harness::{Launch, Legacy, Role, Sandbox, Terminal, bgexec, eventually, is_root, kernel, probe};
+
+const ROLES: [Role; 2] = [Role::Member, Role::Leader];
+
+/// What of `-p` and `--child-pidfile`, both in the sandbox.
+const PIDFILES: [&str; 5] = ["-r", "-p", "x.pid", "--child-pidfile", "child.pid"];
+
+/// A path in the sandbox as a word.
+fn word(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.path(name).to_str().expect("UTF-8").to_owned()
+}
+
+/// Starts COMMAND under a supervisor; gives the pids of the supervisor and, after its report, of COMMAND.
+#[track_caller]
+fn start(sandbox: &Sandbox, launch: Launch) -> (i32, i32) {
+    launch.run().assert_started();
+    (sandbox.pid("x.pid"), sandbox.report().pid)
+}
+
+/// The lines of a file that may not be there yet.
+fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
+    fs::read_to_string(sandbox.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn await_lines(sandbox: &Sandbox, name: &str, count: usize) -> Vec<String> {
+    eventually(name, || Some(lines(sandbox, name)).filter(|lines| lines.len() >= count))
+}
+
+/// Nobody is left, and no pidfile.
+#[track_caller]
+fn await_end(sandbox: &Sandbox) {
+    eventually("the end of all", || sandbox.is_deserted().then_some(()));
+    assert!(!sandbox.exists("x.pid"));
+    assert!(!sandbox.exists("child.pid"));
+}
+
+/// A process that is ending has no words any more, and still runs for a moment.
+#[track_caller]
+fn await_dead(pids: &[i32]) {
+    eventually("the end", || pids.iter().all(|&pid| !is_alive(pid)).then_some(()));
+}
+
+#[track_caller]
+fn assert_recorded(sandbox: &Sandbox, record: &str) {
+    eventually(record, || (sandbox.exists("record") && sandbox.read("record") == record).then_some(()));
+}
+
+mod runs {
+    use super::*;
+
+    #[test]
+    fn follow_any_end() {
+        for end in [["exit", "0"], ["exit", "1"], ["exit", "127"], ["raise", "9"], ["raise", "15"]] {
+            let sandbox = Sandbox::new();
+            let note = word(&sandbox, "note");
+            let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0.01"]);
+            launch.words([probe()]).words(["note", &note]).words(end).run().assert_started();
+            let mut pids = await_lines(&sandbox, "note", 4);
+            pids.sort();
+            pids.dedup();
+            assert!(pids.len() >= 4, "{end:?}: {pids:?}");
+            assert!(is_alive(sandbox.pid("x.pid")));
+        }
+    }
+
+    #[test]
+    fn are_one_more_than_restarts() {
+        for (count, runs) in [("0", 1), ("1", 2), ("3", 4)] {
+            let sandbox = Sandbox::new();
+            let note = word(&sandbox, "note");
+            let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-C", count]);
+            launch.words([probe()]).words(["note", &note, "exit", "1"]).run().assert_started();
+            await_end(&sandbox);
+            assert_eq!(lines(&sandbox, "note").len(), runs, "-C {count}");
+        }
+    }
+
+    /// A second by default, and none before the end.
+    #[test]
+    fn are_a_delay_apart() {
+        let options: [(&[&str], i64, &str); 3] = [(&[], 1000, "1"), (&["-R", "0.3"], 300, "2"), (&["-R0.05"], 50, "4")];
+        for (options, delay, count) in options {
+            let sandbox = Sandbox::new();
+            let stamps = word(&sandbox, "stamps");
+            let launch = sandbox.bgexec(&PIDFILES).words(options).words(["-C", count]);
+            launch.words([probe()]).words(["stamp", &stamps, "exit", "0"]).run().assert_started();
+            let count: usize = count.parse().expect("a number");
+            let stamps = await_lines(&sandbox, "stamps", count + 1);
+            let stamps: Vec<i64> = stamps.iter().map(|stamp| stamp.parse().expect("a number")).collect();
+            for pair in stamps.windows(2) {
+                let apart = pair[1] - pair[0];
+                assert!(apart >= delay && apart < delay + 900, "{options:?}: {apart} ms");
+            }
+            await_end(&sandbox);
+        }
+    }
+
+    #[test]
+    fn find_the_same_each_time() {
+        let sandbox = Sandbox::new();
+        let gate = word(&sandbox, "gate");
+        let options = ["-R", "0", "-k", "027", "-O", "log", "-E", "A=b"];
+        let launch = sandbox.bgexec(&PIDFILES).words(options).probe(["say", "line", "hold", &gate, "exit", "0"]);
+        sandbox.write("gate", "");
+        let (supervisor, first) = start(&sandbox, launch);
+        let one = sandbox.report();
+        for _ in 0..3 {
+            fs::remove_file(sandbox.path("report")).expect("it was just read");
+            kill(sandbox.pid("child.pid"));
+            let next = sandbox.report();
+            assert_ne!(next.pid, first);
+            assert_eq!(next.ppid, supervisor);
+            assert_eq!((next.umask, &next.cwd, next.sid), (0o027, &one.cwd, one.sid));
+            assert_eq!((next.blocked, next.ignored, next.caught, next.pending), (0, 0, 0, 0));
+            assert_eq!((next.pgid == next.pid), (one.pgid == one.pid));
+            assert_eq!(next.words, one.words);
+            assert_eq!(next.environment, one.environment);
+            assert_eq!(next.descriptors, one.descriptors);
+            assert_eq!(sandbox.pid("child.pid"), next.pid);
+        }
+        await_lines(&sandbox, "log", 4);
+        assert_eq!(sandbox.read("log"), "line\n".repeat(4));
+    }
+
+    #[test]
+    fn that_cannot_be_executed_count() {
+        let sandbox = Sandbox::new();
+        let copy = sandbox.copy_program(&probe());
+        let (note, program) = (word(&sandbox, "note"), copy.to_str().expect("UTF-8").to_owned());
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0.05", "-C", "3"]);
+        let start = Instant::now();
+        launch.words([&copy]).words(["note", &note, "remove", &program, "exit", "0"]).run().assert_started();
+        await_end(&sandbox);
+        assert!(start.elapsed() >= Duration::from_millis(150), "three delays");
+        assert_eq!(lines(&sandbox, "note").len(), 1);
+    }
+
+    /// Until it can be executed again.
+    #[test]
+    fn that_cannot_be_executed_are_not_the_last() {
+        let sandbox = Sandbox::new();
+        let copy = sandbox.copy_program(&probe());
+        let gate = word(&sandbox, "gate");
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0.02"]).words([&copy]);
+        let (supervisor, command) = start(&sandbox, launch.reporting("report", ["hold", &gate, "stay"]));
+        fs::remove_file(&copy).expect("it is there");
+        fs::remove_file(sandbox.path("report")).expect("it was just read");
+        kill(command);
+        sandbox.copy_program(&probe());
+        let report = sandbox.report();
+        assert_eq!(report.ppid, supervisor);
+        assert_eq!(sandbox.pid("child.pid"), report.pid);
+    }
+
+    #[test]
+    fn come_whatever_becomes_of_sigchld() {
+        let child = Signal::CHILD.as_raw();
+        for role in ROLES {
+            let sandbox = Sandbox::new();
+            let note = word(&sandbox, "note");
+            let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-C", "2"]);
+            let launch = if role == Role::Leader { launch.leading_group() } else { launch };
+            let launch = if role == Role::Leader { launch.blocking([child]) } else { launch };
+            launch.ignoring([child]).words([probe()]).words(["note", &note, "exit", "1"]).run().assert_started();
+            await_end(&sandbox);
+            assert_eq!(lines(&sandbox, "note").len(), 3);
+        }
+    }
+
+    /// As much memory and as many descriptors after 2,000 runs as after some.
+    #[test]
+    fn cost_nothing_that_stays() {
+        fn resident(pid: i32) -> String {
+            let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
+            memory.lines().find(|line| line.starts_with("Rss:")).expect("since Linux 4.14").to_owned()
+        }
+        let sandbox = Sandbox::new();
+        let (note, gate) = (word(&sandbox, "note"), word(&sandbox, "gate"));
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-O", "log", "-H"]);
+        let launch = launch.words([probe()]).words(["note", &note, "say", "x", "hold", &gate, "exit", "0"]);
+        launch.run().assert_started();
+        let supervisor = sandbox.pid("x.pid");
+        let mut measured = Vec::new();
+        for count in [50, 2000] {
+            await_lines(&sandbox, "note", count);
+            sandbox.write("gate", "");
+            let last =
+                || Some(sandbox.pid("child.pid")).filter(|pid| Stat::of(*pid).is_some_and(|stat| stat.state == 'S'));
+            // The one that stays is not replaced while a line of the log and of the notes tells of it.
+            let command = eventually("a run that stays", || {
+                let command = last()?;
+                (lines(&sandbox, "note").last()?.parse() == Ok(command)
+                    && lines(&sandbox, "log").len() == lines(&sandbox, "note").len())
+                .then_some(command)
+            });
+            eventually("the supervisor waits", || (Stat::of(supervisor)?.state == 'S').then_some(()));
+            assert_eq!(children(supervisor), [command]);
+            measured.push((resident(supervisor), descriptors(supervisor).len()));
+            fs::remove_file(sandbox.path("gate")).expect("it is there");
+            kill(command);
+        }
+        assert_eq!(measured[0], measured[1]);
+        signal(supervisor, Signal::TERM);
+        await_end(&sandbox);
+    }
+}
+
+mod start {
+    use super::*;
+
+    #[test]
+    fn leaves_the_supervisor_and_the_command() {
+        for role in ROLES {
+            let sandbox = Sandbox::new();
+            sandbox.adopted(role, &PIDFILES).probe(["stay"]).run().assert_started();
+            let supervisor = sandbox.pid("x.pid");
+            assert_eq!(sandbox.legacy(), Legacy::daemon(supervisor), "{role:?}");
+            assert_eq!(children(supervisor), [sandbox.pid("child.pid")]);
+            assert_eq!(sandbox.report().pid, sandbox.pid("child.pid"));
+        }
+    }
+
+    #[test]
+    fn that_fails_is_the_launchers() {
+        let failures: [(&[&str], i32, &str); 4] = [
+            (&["/nonexistent/command"], 127, "execute /nonexistent/command: No such file or directory"),
+            (&["no-such-command"], 127, "execute no-such-command: No such file or directory"),
+            (&["/"], 126, "execute /: Permission denied"),
+            (&["-c", "/nonexistent", "true"], 125, "change directory to /nonexistent: No such file or directory"),
+        ];
+        for (words, status, message) in failures {
+            for role in ROLES {
+                let sandbox = Sandbox::new();
+                let output = sandbox.adopted(role, &PIDFILES).words(["-l", "x.lock"]).words(words).run();
+                assert_eq!(output.stderr, format!("bgexec: unable to {message}\n"), "{role:?}");
+                assert_eq!(sandbox.legacy(), Legacy::nothing(status), "{words:?}, {role:?}");
+                assert!(!sandbox.exists("x.pid") && !sandbox.exists("child.pid"), "{words:?}, {role:?}");
+                assert_eq!(lock(&sandbox.path("x.lock")), None);
+                assert!(sandbox.is_deserted());
+            }
+        }
+    }
+
+    #[test]
+    fn has_the_supervisors_pid_printed() {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&PIDFILES).words(["--print-pid"]).probe(["stay"]).run();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.stdout, format!("{}\n", sandbox.pid("x.pid")));
+        assert_ne!(sandbox.report().pid, sandbox.pid("x.pid"));
+    }
+
+    #[test]
+    fn of_a_second_supervisor_is_refused() {
+        let sandbox = Sandbox::new();
+        let (supervisor, command) = start(&sandbox, sandbox.bgexec(&PIDFILES).probe(["stay"]));
+        for options in [&PIDFILES[..], &["-r", "-p", "x.pid"], &["-p", "x.pid"]] {
+            let output = sandbox.bgexec(options).words([probe()]).words(["stay"]).run();
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(output.stderr.contains(": already running as pid "), "{output:?}");
+        }
+        assert_eq!((sandbox.pid("x.pid"), sandbox.pid("child.pid")), (supervisor, command));
+        assert!(is_alive(supervisor) && is_alive(command));
+    }
+
+    #[test]
+    fn does_not_keep_the_pipe_of_the_caller() {
+        use std::io::Read;
+        let sandbox = Sandbox::new();
+        let (reader, writer) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)
+                .expect("descriptors are free");
+        let stderr = writer.try_clone().expect("a descriptor is free");
+        sandbox.bgexec(&PIDFILES).stdout(writer).stderr(stderr).probe(["stay"]).spawn().wait().assert_started();
+        let end = fs::File::from(reader).read(&mut [0; 1]);
+        assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
+    }
+}
+
+mod supervisor {
+    use super::*;
+
+    fn current(pid: i32, what: &str) -> PathBuf {
+        fs::read_link(format!("/proc/{pid}/{what}")).expect("it runs")
+    }
+
+    /// No directory that could not be unmounted, no terminal, no descriptor that somebody waits for the end of.
+    #[test]
+    fn holds_only_what_it_needs() {
+        let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
+        let pidfile = word(&sandbox, "x.pid");
+        let program = probe();
+        let launch =
+            sandbox.bgexec(&["-r", "-p", &pidfile, "-l", &word(&sandbox, "x.lock"), "-c", &word(&sandbox, ".")]);
+        let launch = launch.stdin(terminal.open()).stdout(terminal.open()).stderr(terminal.open());
+        let launch = launch.descriptors([3, 9, 63, 64, 200], terminal.open()).leading_session();
+        launch
+            .before_exec(kernel::take_terminal)
+            .words([&program])
+            .reporting("report", ["stay"])
+            .run()
+            .assert_started();
+        let command = sandbox.report();
+        let supervisor = sandbox.pid("x.pid");
+        assert_eq!(current(supervisor, "cwd"), Path::new("/"));
+        assert_eq!(current(supervisor, "root"), Path::new("/"));
+        assert_eq!(Stat::of(supervisor).map(|stat| stat.tty), Some(0));
+        let mut held: Vec<_> = descriptors(supervisor).into_values().collect();
+        held.sort();
+        let null = PathBuf::from("/dev/null");
+        let mut expected = vec![null.clone(), null.clone(), null];
+        expected.extend([PathBuf::from("anon_inode:[signalfd]"), sandbox.path("x.lock"), sandbox.path("x.pid")]);
+        expected.sort();
+        assert_eq!(held, expected);
+        assert_eq!(command.descriptors.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(command.cwd, sandbox.directory());
+        assert_eq!(Stat::of(command.pid).map(|stat| stat.tty), Some(0));
+    }
+
+    #[test]
+    fn is_no_session_leader_and_leads_a_group() {
+        let sandbox = Sandbox::new();
+        let (supervisor, command) = start(&sandbox, sandbox.bgexec(&PIDFILES).probe(["stay"]));
+        let raw = |pid| rustix::process::Pid::from_raw(pid);
+        let group = |pid| rustix::process::getpgid(raw(pid)).expect("it runs").as_raw_pid();
+        let session = |pid| rustix::process::getsid(raw(pid)).expect("it runs").as_raw_pid();
+        assert_eq!(group(supervisor), supervisor);
+        assert_ne!(session(supervisor), supervisor);
+        assert_eq!(session(command), session(supervisor));
+        assert!(Stat::of(session(supervisor)).is_none());
+    }
+
+    #[test]
+    fn holds_the_locks() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["-l", "x.lock"]).probe(["close", "stay"]);
+        let (supervisor, command) = start(&sandbox, launch);
+        assert_ne!(supervisor, command);
+        for name in ["x.pid", "x.lock"] {
+            assert_eq!(lock(&sandbox.path(name)).map(|(_, pid)| pid), Some(supervisor), "{name}");
+        }
+        fs::remove_file(sandbox.path("report")).expect("it was just read");
+        kill(command);
+        let second = sandbox.report().pid;
+        for name in ["x.pid", "x.lock"] {
+            assert_eq!(lock(&sandbox.path(name)).map(|(_, pid)| pid), Some(supervisor), "{name}");
+        }
+        assert_eq!(sandbox.pid("child.pid"), second);
+    }
+
+    #[test]
+    fn may_have_its_pidfile_by_the_other_name() {
+        let sandbox = Sandbox::new();
+        sandbox.bgexec(&["-r", "--supervisor-pidfile", "x.pid"]).probe(["stay"]).run().assert_started();
+        assert_eq!(sandbox.pid("x.pid"), sandbox.report().ppid);
+    }
+
+    /// What COMMAND is has nothing to do with what the supervisor is.
+    #[test]
+    fn keeps_its_own_identity() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        sandbox.make_open_directory("open");
+        let copy = sandbox.copy_program(&probe());
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-u", "1000:1000"]).words([&copy]);
+        launch.reporting("open/report", ["stay"]).run().assert_started();
+        let first = crate::harness::Report::parse(&sandbox.eventually_read("open/report"));
+        assert_eq!(first.uid, [1000; 3]);
+        fs::remove_file(sandbox.path("open/report")).expect("it was just read");
+        kill(first.pid);
+        let second = crate::harness::Report::parse(&sandbox.eventually_read("open/report"));
+        assert_eq!((second.uid, second.ppid), ([1000; 3], first.ppid));
+        signal(first.ppid, Signal::TERM);
+        await_end(&sandbox);
+    }
+
+    /// Without COMMAND's end or a signal it does nothing at all.
+    #[test]
+    fn sleeps() {
+        let sandbox = Sandbox::new();
+        let (supervisor, _) = start(&sandbox, sandbox.bgexec(&PIDFILES).recording());
+        signal(supervisor, Signal::USR1);
+        assert_recorded(&sandbox, "10\n");
+        eventually("it sleeps", || (Stat::of(supervisor)?.state == 'S').then_some(()));
+        let switches = || {
+            let status = fs::read_to_string(format!("/proc/{supervisor}/status")).expect("it runs");
+            status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).map(str::to_owned)
+        };
+        let before = switches();
+        Sandbox::new().bgexec(&["-w"]).probe(["pause", "300", "exit", "0"]).run();
+        assert_eq!(switches(), before, "the supervisor woke up");
+    }
+}
+
+mod signals {
+    use super::*;
+
+    #[test]
+    fn stop_both() {
+        for sent in [Signal::TERM, Signal::INT] {
+            let sandbox = Sandbox::new();
+            let (supervisor, command) = start(&sandbox, sandbox.bgexec(&PIDFILES).probe(["stay"]));
+            let start = Instant::now();
+            signal(supervisor, sent);
+            await_end(&sandbox);
+            await_dead(&[supervisor, command]);
+            assert!(start.elapsed() < Duration::from_secs(2), "at once: {:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn stop_the_supervisor_during_a_delay() {
+        for sent in [Signal::TERM, Signal::INT] {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&PIDFILES).words(["-R", "3600"]).probe(["stay"]);
+            let (supervisor, command) = start(&sandbox, launch);
+            kill(command);
+            eventually("COMMAND is reaped", || Stat::of(command).is_none().then_some(()));
+            let start = Instant::now();
+            signal(supervisor, sent);
+            await_end(&sandbox);
+            assert!(start.elapsed() < Duration::from_secs(2), "at once: {:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn give_the_command_time_to_end() {
+        let sandbox = Sandbox::new();
+        let note = word(&sandbox, "note");
+        let verbs = ["await", "15", "pause", "200", "note", &note, "exit", "0"];
+        let (supervisor, _) = start(&sandbox, sandbox.bgexec(&PIDFILES).blocking_probe(verbs));
+        signal(supervisor, Signal::TERM);
+        await_end(&sandbox);
+        assert_eq!(lines(&sandbox, "note").len(), 1);
+    }
+
+    #[test]
+    fn kill_a_command_that_ignores_them_by_the_schedule() {
+        for (schedule, least) in [("TERM/0.3/KILL/5", 300), ("0.3", 300), ("QUIT/0.1/TERM/0.1/KILL/5", 200)] {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&PIDFILES).words(["--retry", schedule]).recording();
+            let (supervisor, command) = start(&sandbox, launch);
+            let start = Instant::now();
+            signal(supervisor, Signal::TERM);
+            await_end(&sandbox);
+            assert!(start.elapsed() >= Duration::from_millis(least), "{schedule}: {:?}", start.elapsed());
+            await_dead(&[command]);
+            assert_eq!(
+                sandbox.read("record"),
+                if schedule.starts_with('Q') { "3\n15\n" } else { "15\n" },
+                "{schedule}"
+            );
+        }
+    }
+
+    /// Lines that nobody takes away must not keep the supervisor from hearing of it.
+    #[test]
+    fn stop_both_though_nobody_reads_the_output() {
+        let sandbox = Sandbox::new();
+        let fifo = sandbox.path("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("the sandbox is ours");
+        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let fifo = fs::File::options().read(true).write(true).custom_flags(nonblock).open(&fifo).expect("it is there");
+        while (&fifo).write(b"x").is_ok() {}
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "fifo"]).words([probe()]).words(["say", "more"]);
+        launch.reporting("report", ["stay"]).run().assert_started();
+        sandbox.report();
+        let supervisor = sandbox.pid("x.pid");
+        signal(supervisor, Signal::TERM);
+        await_end(&sandbox);
+    }
+
+    /// A second signal does not make the supervisor forget COMMAND.
+    #[test]
+    fn that_come_twice_change_nothing() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["--retry", "TERM/0.5/KILL/5"]).recording();
+        let (supervisor, command) = start(&sandbox, launch);
+        for sent in [Signal::TERM, Signal::INT, Signal::TERM] {
+            signal(supervisor, sent);
+        }
+        assert_recorded(&sandbox, "15\n");
+        signal(supervisor, Signal::TERM);
+        await_end(&sandbox);
+        await_dead(&[command]);
+    }
+
+    #[test]
+    fn are_forwarded_but_those_that_stop_both() {
+        let sandbox = Sandbox::new();
+        let (supervisor, _) = start(&sandbox, sandbox.bgexec(&PIDFILES).recording());
+        let mut record = String::new();
+        for sent in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::WINCH, Signal::PIPE] {
+            signal(supervisor, sent);
+            record.push_str(&format!("{}\n", sent.as_raw()));
+            assert_recorded(&sandbox, &record);
+        }
+        assert!(is_alive(supervisor));
+    }
+
+    #[test]
+    fn during_a_delay_are_nobodys() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0.3"]).probe(["stay"]);
+        let (supervisor, command) = start(&sandbox, launch);
+        fs::remove_file(sandbox.path("report")).expect("it was just read");
+        kill(command);
+        eventually("COMMAND is reaped", || Stat::of(command).is_none().then_some(()));
+        for sent in [Signal::HUP, Signal::USR1, Signal::PIPE, Signal::CHILD] {
+            signal(supervisor, sent);
+        }
+        let second = sandbox.report();
+        assert_eq!((second.ppid, second.pending), (supervisor, 0));
+        assert!(is_alive(second.pid));
+    }
+
+    #[test]
+    fn hangup_is_not_forwarded_when_it_is_the_supervisors() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "log"]).recording();
+        let (supervisor, _) = start(&sandbox, launch);
+        signal(supervisor, Signal::HUP);
+        signal(supervisor, Signal::USR1);
+        assert_recorded(&sandbox, "10\n");
+        signal(supervisor, Signal::USR2);
+        assert_recorded(&sandbox, "10\n12\n");
+    }
+
+    #[test]
+    fn stop_option_stops_both() {
+        let sandbox = Sandbox::new();
+        let (supervisor, command) = start(&sandbox, sandbox.bgexec(&PIDFILES).words(["-R", "0"]).probe(["stay"]));
+        let output = sandbox.bgexec(&["--status", "-p", "x.pid"]).run();
+        assert_eq!((output.status.code(), output.stdout), (Some(0), format!("running (pid {supervisor})\n")));
+        sandbox.bgexec(&["--stop", "-p", "x.pid"]).run().assert_started();
+        assert!(!is_alive(supervisor) && !is_alive(command));
+        assert!(!sandbox.exists("x.pid") && !sandbox.exists("child.pid"));
+    }
+
+    #[test]
+    fn reach_the_supervisor_under_pid_1() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let running = sandbox.bgexec(&PIDFILES).being_pid_1().probe(["stay"]).spawn();
+        let command = sandbox.report();
+        assert_eq!(command.ppid, sandbox.pid("x.pid"));
+        let init = eventually("pid 1", || children(running.pid()).first().copied());
+        signal(init, Signal::TERM);
+        let output = running.wait();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""));
+        await_end(&sandbox);
+    }
+}
+
+mod outputs {
+    use super::*;
+
+    /// The files are renamed again and again while COMMAND writes numbered lines: in the end each line is there once.
+    #[test]
+    fn are_opened_anew_and_no_line_is_lost() {
+        let sandbox = Sandbox::new();
+        let gate = word(&sandbox, "gate");
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "log", "-C", "0"]);
+        launch.words([probe()]).words(["number", &gate]).run().assert_started();
+        let supervisor = sandbox.pid("x.pid");
+        let has_lines = |name: &str| fs::metadata(sandbox.path(name)).is_ok_and(|metadata| metadata.len() > 0);
+        let names: Vec<_> = (1..=8).map(|number| format!("log.{number}")).collect();
+        for name in &names {
+            eventually("lines in the log", || has_lines("log").then_some(()));
+            fs::rename(sandbox.path("log"), sandbox.path(name)).expect("it is there");
+            signal(supervisor, Signal::HUP);
+        }
+        eventually("lines in the last log", || has_lines("log").then_some(()));
+        sandbox.write("gate", "");
+        await_end(&sandbox);
+        let logs: String = names.iter().map(String::as_str).chain(["log"]).map(|name| sandbox.read(name)).collect();
+        let count = logs.lines().count();
+        let expected: String = (1..=count).map(|number| format!("{number}\n")).collect();
+        assert!(logs == expected, "of {count} lines some are lost, twice there, or in disorder");
+        assert_eq!(sandbox.mode("log"), 0o640);
+    }
+
+    #[test]
+    fn stay_apart_or_together() {
+        let options: [(&[&str], &str, &str); 2] =
+            [(&["-o", "out", "-e", "err"], "out\n", "err\n"), (&["-O", "out"], "out\nerr\n", "")];
+        for (files, out, err) in options {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-C", "0"]).words(files);
+            launch.words([probe()]).words(["say", "out", "complain", "err"]).run().assert_started();
+            await_end(&sandbox);
+            assert_eq!(sandbox.read("out"), out);
+            if !err.is_empty() {
+                assert_eq!(sandbox.read("err"), err);
+            }
+        }
+    }
+
+    /// The directory where bgexec was started is not that of the supervisor.
+    #[test]
+    fn are_opened_anew_where_they_were_typed() {
+        let sandbox = Sandbox::new();
+        let there = sandbox.make_directory("there");
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "out", "-e", "err"]).words([Path::new("-c"), &there]);
+        let (supervisor, _) = start(&sandbox, launch.probe(["stay"]));
+        for name in ["out", "err"] {
+            fs::remove_file(sandbox.path(name)).expect("it is there");
+        }
+        signal(supervisor, Signal::HUP);
+        for name in ["out", "err"] {
+            sandbox.eventually_read(name);
+        }
+        assert!(!sandbox.exists("there/out"));
+    }
+
+    /// What cannot be opened anew stays what it was: COMMAND goes on writing.
+    #[test]
+    fn that_cannot_be_opened_anew_stay() {
+        let sandbox = Sandbox::new();
+        sandbox.make_directory("logs");
+        let gate = word(&sandbox, "gate");
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "logs/log", "-C", "0"]);
+        launch.words([probe()]).words(["number", &gate]).run().assert_started();
+        let supervisor = sandbox.pid("x.pid");
+        fs::rename(sandbox.path("logs"), sandbox.path("moved")).expect("it is there");
+        signal(supervisor, Signal::HUP);
+        let length = || fs::metadata(sandbox.path("moved/log")).map_or(0, |metadata| metadata.len());
+        let before = length();
+        eventually("more lines", || (length() > before + 100).then_some(()));
+        assert!(is_alive(supervisor));
+        sandbox.write("gate", "");
+        await_end(&sandbox);
+    }
+
+    /// What a run that has ended wrote is in the file when the supervisor ends.
+    #[test]
+    fn hold_the_last_lines() {
+        for _ in 0..10 {
+            let sandbox = Sandbox::new();
+            let long = "x".repeat(3000);
+            let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "log", "-C", "1", "-R", "0"]);
+            let verbs = ["say", &long, "complain", &long, "say", "end"];
+            launch.words([probe()]).words(verbs).run().assert_started();
+            await_end(&sandbox);
+            assert_eq!(sandbox.read("log"), format!("{long}\n{long}\nend\n").repeat(2));
+        }
+    }
+
+    #[test]
+    fn are_the_commands_own_without_the_option() {
+        let sandbox = Sandbox::new();
+        let (_, command) = start(&sandbox, sandbox.bgexec(&PIDFILES).words(["-o", "log"]).probe(["stay"]));
+        assert_eq!(descriptors(command)[&1], sandbox.path("log"));
+    }
+}
+
+#[test]
+fn is_refused_with_what_makes_no_sense() {
+    let refusals: [(&[&str], &str); 13] = [
+        (&["-r", "--notify", "fd:7"], "--notify fd:7: not with -r"),
+        (&["--notify", "socket", "-r"], "--notify socket: not with -r"),
+        (&["-r", "--alive-after", "5"], "--alive-after 5: not with -r"),
+        (&["--child-pidfile", "child.pid"], "--child-pidfile child.pid: needs -r"),
+        (&["-R", "1"], "-R 1: needs -r"),
+        (&["-C", "1"], "-C 1: needs -r"),
+        (&["--restart-count", "1"], "--restart-count 1: needs -r"),
+        (&["-H"], "-H: needs -r"),
+        (&["-F", "-r"], "-r: not with -F"),
+        (&["-r", "-R", "x"], "-R x: not a time"),
+        (&["-r", "-R", "-1"], "-R -1: not a time"),
+        (&["-r", "-C", "x"], "-C x: not a number"),
+        (&["-r", "-C", "-1"], "-C -1: not a number"),
+    ];
+    for (options, message) in refusals {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&["-p", "x.pid"]).words(options).words([bgexec()]).run();
+        output.assert_unable(125, &format!("use {message}"));
+        assert!(!sandbox.exists("x.pid"));
+    }
+    let output = Sandbox::new().bgexec(&["-r", "--retry", "TERM", "true"]).run();
+    output.assert_unable(125, "use --retry TERM: not a schedule");
+}
