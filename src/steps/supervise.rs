@@ -59,6 +59,8 @@ impl<'a> Launch<'a> {
             self.directory = self.own(here, false)?;
         }
         sys::chdir(ZStr::new(c"/"))?;
+        sys::rt_sigaction(SIGCHLD, 0)?; // ignored, it would have the kernel reap COMMAND unseen
+        self.release(self.null);
         if self.plan.options.has(Opt::Sighup) {
             self.interpose()?;
         }
