@@ -154,8 +154,8 @@ static TEXT: [u8; LENGTH + 1] = {
 /// The usage text: a header, then a line for each row. The parser looks names up in it, so that no name is stored twice.
 ///
 /// ```text
-///   -c, --chdir DIR		working directory [/]
-///       --truncate		empty output files first
+///   -c, --chdir DIR        working directory [/]
+///       --truncate        empty output files first
 /// ```
 pub const USAGE: Word = match CStr::from_bytes_with_nul(&TEXT) {
     Ok(text) => ZStr::new(text),

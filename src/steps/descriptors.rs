@@ -90,7 +90,7 @@ impl Launch<'_> {
 
     fn close_ranges(&self) -> sys::Result<()> {
         let mut first = 3;
-        for number in first..self.boundary() {
+        for number in 3..self.boundary() {
             if self.stays(number) {
                 // No descriptor between two that stay: the range is empty, and the kernel says EINVAL.
                 if first < number {

@@ -125,7 +125,11 @@ impl<'a> Launch<'a> {
 
     /// Takes all steps from `first` on, the last of which makes this process COMMAND.
     pub(super) fn finish(&mut self, first: Step) -> Result<(), Reason> {
-        if matches!(self.plan.name.first(), 0 | b'/') { self.take(first, ORDER.len(), None) } else { self.finish_with_path(first) }
+        if matches!(self.plan.name.first(), 0 | b'/') {
+            self.take(first, ORDER.len(), None)
+        } else {
+            self.finish_with_path(first)
+        }
     }
 
     /// The same where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.

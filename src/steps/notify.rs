@@ -127,7 +127,7 @@ impl Launch<'_> {
             let size = sys::read(self.notification[0], &mut buffer)? as usize;
             return Ok(match buffer.get(..size) {
                 Some([]) => Event::Closed,
-                Some(bytes) if bytes.iter().any(|byte| *byte == b'\n') => Event::Ready,
+                Some(bytes) if bytes.contains(&b'\n') => Event::Ready,
                 _ => Event::Nothing,
             });
         }

@@ -60,12 +60,10 @@ impl Launch<'_> {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
             self.message = self.own(copy, false)?;
         }
-        let mut number = 0;
-        for fd in &self.streams {
+        for (number, fd) in (0..).zip(self.streams) {
             if fd.is_some() {
-                sys::dup3(*fd, Fd(number), 0)?;
+                sys::dup3(fd, Fd(number), 0)?;
             }
-            number += 1;
         }
         Ok(())
     }

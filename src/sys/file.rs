@@ -114,6 +114,7 @@ pub struct Stat(abi::stat);
 
 impl Stat {
     /// Nothing told yet: all zero.
+    #[allow(clippy::new_without_default, reason = "nobody needs another way")]
     pub const fn new() -> Stat {
         // SAFETY: the structure holds numbers alone.
         Stat(unsafe { core::mem::zeroed() })
@@ -315,6 +316,7 @@ pub struct Path {
 
 impl Path {
     /// An empty path. The room is not touched before it is used.
+    #[allow(clippy::new_without_default, reason = "nobody needs another way")]
     #[inline(always)]
     pub const fn new() -> Self {
         Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
@@ -374,7 +376,9 @@ impl Path {
         self.length -= 1;
         let first = self.bytes.as_ptr().cast::<u8>();
         // SAFETY: what follows the base is written, the NUL at least.
-        if unsafe { first.add(start).read() } != b'/' {
+        let byte = unsafe { first.add(start) };
+        // SAFETY: the same.
+        if unsafe { byte.read() } != b'/' {
             if let Some(errno) = self.lost {
                 return Err(errno);
             }
