@@ -10,7 +10,7 @@ use bgexec::plan::Plan;
 use bgexec::report::{self, Decimal};
 use bgexec::steps::{Launch, stop};
 use bgexec::sys::abi::SIGPIPE;
-use bgexec::sys::zstr::Vectors;
+use bgexec::sys::zstr::{Vectors, ZStr};
 use bgexec::sys::{self, SignalSet};
 
 /// What `--version` prints.
@@ -25,10 +25,10 @@ fn main(vectors: Vectors) -> u32 {
         return report::misuse(&options, reason);
     }
     if options.has(Opt::Help) {
-        return report::print(USAGE.as_bytes());
+        return report::print(ZStr::new(c"help"), USAGE.as_bytes());
     }
     if options.has(Opt::Version) {
-        return report::print(VERSION.as_bytes());
+        return report::print(ZStr::new(c"version"), VERSION.as_bytes());
     }
     let plan = match Plan::new(&options, sys::getpid() == 1) {
         Ok(plan) => plan,
@@ -54,7 +54,7 @@ fn main(vectors: Vectors) -> u32 {
         return report::failure(&launch, reason);
     }
     if options.has(Opt::PrintPid) {
-        let status = report::print(Decimal::new(launch.daemon as u32).line());
+        let status = report::print(ZStr::new(c"pid"), Decimal::new(launch.daemon as u32).line());
         if status != 0 {
             launch.abort();
             return status;

@@ -123,7 +123,7 @@ impl<'a> Plan<'a> {
                 return Err(*refusal);
             }
         }
-        if (options.has(Opt::Stop) || options.has(Opt::Status)) && command.get().is_some() {
+        if options.examine(Opt::Stop).or(options.examine(Opt::Status)).is_some() && command.get().is_some() {
             return Err(Reason::TAKES_NO_COMMAND);
         }
         if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {

@@ -439,18 +439,17 @@ pub fn status(state: State) -> u32 {
     let (status, text) = match state {
         State::Running(0) => (0, ZStr::new(c"running\n")),
         State::Running(pid) => {
-            let mut line = Line { to: Fd::STDOUT, length: 0, bytes: [0; 512] };
+            let mut line = Line { to: Fd::STDOUT, length: 0, bytes: [b'\n'; 512] };
             line.push(ZStr::new(c"running (pid "));
             line.push_decimal(pid);
             line.push_byte(b')');
-            line.push_byte(b'\n');
-            return 0;
+            return print(ZStr::new(c"status"), line.bytes.get(..=line.length).unwrap_or_default());
         }
         State::Dead => (1, ZStr::new(c"dead (stale pidfile)\n")),
         State::NotRunning => (3, ZStr::new(c"not running\n")),
         State::Unknown => (4, ZStr::new(c"unknown\n")),
     };
-    match print(text.as_bytes()) {
+    match print(ZStr::new(c"status"), text.as_bytes()) {
         0 => status,
         failed => failed,
     }
@@ -463,11 +462,13 @@ pub fn usage() -> u32 {
 }
 
 /// Writes what was asked for to standard output; gives the exit status.
-pub fn print(bytes: &[u8]) -> u32 {
+pub fn print(what: Word, bytes: &[u8]) -> u32 {
     match sys::write(Fd::STDOUT, bytes) {
         Ok(()) => 0,
         Err(errno) => {
-            Line::new(Fd::STDERR, ZStr::new(c"unable to write stdout")).end(errno.into());
+            let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to print"));
+            line.push_word(Some(what));
+            line.end(errno.into());
             125
         }
     }

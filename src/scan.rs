@@ -33,16 +33,21 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
 /// counts) to RTMAX (64), with `+N` or `-N` behind.
 pub fn signal(text: Word) -> Option<(u64, Word)> {
+    if let Some(found) = text.number(10, NSIG.into()) {
+        return Some(found).filter(|(signal, _)| *signal != 0);
+    }
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
-    let (first, rest) = match text.number(10, NSIG.into()) {
-        Some(found) => return Some(found).filter(|(signal, _)| *signal != 0),
-        None => match text.strip(ZStr::new(c"RTM")) {
-            Some(rest) => (rest.strip(ZStr::new(c"IN")).map_or(64, |_| 34), rest.skip(2)),
-            None => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
-        },
+    let (first, rest) = match (text.strip(ZStr::new(c"RTMIN")), text.strip(ZStr::new(c"RTMAX"))) {
+        (Some(rest), _) => (34, rest),
+        (_, Some(rest)) => (64, rest),
+        _ => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
     };
-    let offset = if rest.first() == b'+' { rest.rest() } else { rest };
-    let (offset, rest) = integer(offset, -30, 30).unwrap_or((0, rest));
+    let (offset, rest) = match rest.first() {
+        b'+' => rest.rest().number(10, 30)?,
+        b'-' => integer(rest, -30, 0)?,
+        byte if byte.is_ascii_alphanumeric() => return None,
+        _ => (0, rest),
+    };
     let signal = offset.wrapping_add(first);
     (34..65).contains(&signal).then_some((signal, rest))
 }

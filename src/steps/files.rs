@@ -91,10 +91,15 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
 /// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, the
 /// file is emptied.
 pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
-    if sys::lock(pidfile).is_ok()
-        && sys::is_same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW) == Ok(true)
-        && sys::unlinkat(directory, path).is_err()
-    {
+    if sys::lock(pidfile).is_err() {
+        return;
+    }
+    let removed = match sys::is_same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW) {
+        Ok(true) => sys::unlinkat(directory, path).is_ok(),
+        Ok(false) => true,
+        Err(errno) => errno.is(ENOENT),
+    };
+    if !removed {
         let _ = sys::truncate(pidfile); // nothing is left to try
     }
 }

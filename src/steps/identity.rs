@@ -53,7 +53,7 @@ impl Launch<'_> {
     /// Finds the ids of `--user`; one that is named brings its variables with it.
     pub(super) fn find_user(&mut self) -> Result<(), Reason> {
         let user = self.word();
-        match id(user) {
+        match id(user)? {
             None => self.find_named_user(user)?,
             uid => self.identity.uid = uid,
         }
@@ -72,8 +72,8 @@ impl Launch<'_> {
                 _ if !line.is_own => {}
                 (b':', 5) => variables.push(ZStr::new(c"HOME=")),
                 (b':', 6) => variables.end_and_push(ZStr::new(c"SHELL=")),
-                (b'\n', _) => match (line.id(0), line.id(1)) {
-                    (Some(uid), Some(gid)) => ids = Some((uid, gid)),
+                (b'\n', fields) => match (line.id(0), line.id(1)) {
+                    (Some(uid), Some(gid)) if fields == 7 => ids = Some((uid, gid)),
                     _ => variables.length = 0, // no user: there may be another line
                 },
                 (_, 5 | 6) => variables.push_byte(byte),
@@ -112,7 +112,7 @@ impl Launch<'_> {
         }
         let mut joined = Ok(());
         if let Some(user) = self.plan.options.value(Opt::User)
-            && id(user).is_none()
+            && id(user)?.is_none()
         {
             each_byte(GROUP, user, &mut |line, byte| {
                 if let (b'\n', true, Some(gid)) = (byte, line.has_member, line.id(0)) {
@@ -198,15 +198,24 @@ impl Variables {
     }
 }
 
-/// The number that a user or group is given by, up to a `:`, a `,` or the end; `None` if it is a name.
-fn id(text: Word) -> Option<u32> {
-    let (id, rest) = text.number(10, u64::from(u32::MAX) - 1)?;
-    (rest.ends(b':') || rest.first() == b',').then_some(id as u32)
+/// The number that a user or group is given by, up to a `:`, a `,` or the end; `None` if it is a name. A number that no id
+/// can be is not looked up as a name.
+fn id(text: Word) -> Result<Option<u32>, Reason> {
+    let is_end = |text: Word| text.ends(b':') || text.first() == b',';
+    let mut digits = text;
+    while digits.first().is_ascii_digit() {
+        digits = digits.rest();
+    }
+    if !is_end(digits) {
+        return Ok(None);
+    }
+    let (id, _) = text.number(10, u64::from(u32::MAX) - 1).ok_or(Reason::NOT_FOUND)?;
+    Ok(Some(id as u32))
 }
 
 /// The id of a group, up to a `,` or the end.
 fn find_group(text: Word) -> Result<u32, Reason> {
-    let mut found = id(text);
+    let mut found = id(text)?;
     if found.is_none() {
         each_byte(GROUP, text, &mut |line, byte| {
             if byte == b'\n' && line.is_own {

@@ -16,7 +16,7 @@ impl Launch<'_> {
             if !errno.is(EAGAIN) {
                 return Err(errno.into());
             }
-            match lock_holder(fd)? {
+            match if pidfile { settled_holder(fd)? } else { lock_holder(fd)? } {
                 Holder::Daemon(pid) => return Err(Reason::RUNNING.with(pid)),
                 Holder::Elsewhere => return Err(Reason::RUNNING_ELSEWHERE),
                 _ => {}
@@ -47,12 +47,37 @@ pub enum Holder {
     Unproven,
 }
 
+/// How often a holder that is not the process in its pidfile is asked for again, and how long the pause is, in milliseconds.
+const TRIES: u32 = 50;
+const PAUSE: u64 = 2;
+
 /// Whom a pidfile stands for: who holds its lock, or else the daemon whose pid is in it.
 pub fn holder(pidfile: Fd) -> Result<Holder, Reason> {
-    match lock_holder(pidfile)? {
+    match settled_holder(pidfile)? {
         Holder::Nobody => recorded_daemon(pidfile),
         holder => Ok(holder),
     }
+}
+
+/// Who holds a pidfile's lock. One whose pid is not in it may be a daemon that is about to write it, or a bgexec that
+/// removes the file of a dead one: both take no time, so that it is asked for again. A daemon that writes something else
+/// into its pidfile is believed in the end.
+fn settled_holder(pidfile: Fd) -> Result<Holder, Reason> {
+    for _ in 0..TRIES {
+        match lock_holder(pidfile)? {
+            Holder::Daemon(pid) => {
+                let mut content = [0; 16];
+                sys::pread(pidfile, &mut content)?;
+                let recorded = ZStr::terminate(&mut content).number(10, i32::MAX as u64);
+                if recorded.is_some_and(|(recorded, _)| recorded == pid.into()) {
+                    return Ok(Holder::Daemon(pid));
+                }
+            }
+            holder => return Ok(holder),
+        }
+        let _ = sys::ppoll(&mut [], Some(PAUSE)); // a pause, however it ends
+    }
+    lock_holder(pidfile)
 }
 
 /// Who holds a lock for writing. A reader is no daemon: a query for a read lock does not tell of one.

@@ -83,9 +83,6 @@ impl Launch<'_> {
         let mut end = deadline(time)?;
         let mut closed = false;
         loop {
-            if let Some(reason) = self.ended() {
-                return Err(reason);
-            }
             let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
             if left == 0 && (time != 0 || closed || alive) {
                 return match (alive, closed) {
@@ -114,6 +111,11 @@ impl Launch<'_> {
                     Event::Extend(time) => end = end.max(deadline(time)?),
                     Event::Nothing => {}
                 }
+            }
+            // What it said before it ended counts first.
+            let more = !closed && sys::ppoll(&mut [PollFd::new(source)], Some(0)) == Ok(1);
+            if !more && let Some(reason) = self.ended() {
+                return Err(reason);
             }
         }
         sys::close(signals);

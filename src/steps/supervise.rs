@@ -14,6 +14,9 @@ use crate::sys::abi::{
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, PollFd, SignalSet};
 
+/// What a FIFO that can be written takes at once (include/uapi/linux/limits.h).
+const PIPE_BUF: usize = 4096;
+
 /// What ends a time of attending.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Event {
@@ -36,6 +39,15 @@ pub(super) struct Output {
 impl Output {
     /// None.
     pub(super) const NONE: Output = Output { pipe: Fd::NONE, file: Fd::NONE };
+
+    /// What to wait for: that there is something in the pipe, and before that, that the file takes it.
+    fn awaited(self) -> PollFd {
+        if !self.pipe.is_some() || sys::can_write(self.file) {
+            PollFd::new(self.pipe)
+        } else {
+            PollFd::for_writing(self.file)
+        }
+    }
 }
 
 impl<'a> Launch<'a> {
@@ -146,7 +158,7 @@ impl<'a> Launch<'a> {
         let start = sys::clock_gettime(CLOCK_MONOTONIC)?;
         loop {
             if self.daemon != 0 && self.ended().is_some() {
-                self.pump();
+                while self.pump() {} // what COMMAND wrote last
                 return Ok(Event::Ended);
             }
             let passed = ((sys::clock_gettime(CLOCK_MONOTONIC)? - start) / 1_000_000) as u64;
@@ -154,7 +166,7 @@ impl<'a> Launch<'a> {
                 return Ok(Event::Elapsed);
             }
             let [output, error] = self.outputs;
-            let mut polled = [PollFd::new(signals), PollFd::new(output.pipe), PollFd::new(error.pipe)];
+            let mut polled = [PollFd::new(signals), output.awaited(), error.awaited()];
             sys::ppoll(&mut polled, time.map(|time| time - passed))?;
             self.pump();
             if polled[0].is_ready() {
@@ -193,15 +205,22 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    /// Writes what is in the pipes to the files. There is nobody to tell that this was not possible.
-    fn pump(&self) {
-        let mut buffer = [0; 4096];
+    /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
+    /// that this was not possible.
+    fn pump(&self) -> bool {
+        let mut buffer = [0; PIPE_BUF];
+        let mut more = false;
         for output in self.outputs {
-            while output.pipe.is_some() && sys::ppoll(&mut [PollFd::new(output.pipe)], Some(0)) == Ok(1) {
-                let Ok(size) = sys::read(output.pipe, &mut buffer) else { break };
+            if output.pipe.is_some()
+                && sys::can_write(output.file)
+                && sys::ppoll(&mut [PollFd::new(output.pipe)], Some(0)) == Ok(1)
+                && let Ok(size) = sys::read(output.pipe, &mut buffer)
+            {
                 let _ = sys::write(output.file, buffer.get(..size as usize).unwrap_or_default());
+                more = true;
             }
         }
+        more
     }
 
     /// Opens the output files anew; one that cannot be opened stays what it was.

@@ -34,7 +34,9 @@ impl Launch<'_> {
             }
             let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
             if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
-                let _ = sys::kill(sys::getpid(), SIGSTOP); // the terminal stops both
+                // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
+                let _ = sys::kill(self.daemon, SIGSTOP);
+                let _ = sys::kill(sys::getpid(), SIGSTOP);
             }
         }
     }
@@ -52,14 +54,15 @@ impl Launch<'_> {
         let _ = sys::kill(-self.daemon, SIGTERM);
         let child = SignalSet::NONE.with(SIGCHLD);
         let mut left = GRACE;
-        while self.ended().is_none() {
+        // The group lives as long as any of its processes; with 0 it is only asked for.
+        while self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok() {
             if left == 0 {
                 let _ = sys::kill(-self.daemon, SIGKILL);
-                let _ = sys::wait4(self.daemon, 0);
+                let _ = sys::wait4(self.daemon, 0); // as far as it has not ended
                 break;
             }
-            let pause = left.min(50);
-            let _ = sys::rt_sigtimedwait(child, Some(pause));
+            let pause = left.min(20);
+            let _ = sys::rt_sigtimedwait(child, Some(pause)); // a pause, however it ends
             left -= pause;
         }
         self.remove_pidfiles();

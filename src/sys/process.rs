@@ -312,6 +312,11 @@ pub fn ppoll(descriptors: &mut [PollFd], timeout: Option<u64>) -> Result<u32> {
     value(unsafe { call!(ppoll, descriptors.as_mut_ptr(), descriptors.len(), time, 0, 0) })
 }
 
+/// Whether a descriptor can be written without waiting.
+pub fn can_write(fd: Fd) -> bool {
+    ppoll(&mut [PollFd::for_writing(fd)], Some(0)) == Ok(1)
+}
+
 /// A descriptor to wait for.
 #[repr(transparent)]
 pub struct PollFd(abi::pollfd);
@@ -320,6 +325,11 @@ impl PollFd {
     /// One that is to become readable.
     pub fn new(fd: Fd) -> PollFd {
         PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLIN as i16, revents: 0 })
+    }
+
+    /// One that is to become writable.
+    pub fn for_writing(fd: Fd) -> PollFd {
+        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLOUT as i16, revents: 0 })
     }
 
     /// Whether there is something to read, or the other end is closed.
