@@ -63,7 +63,8 @@ fn has_no_section_headers() {
 #[test]
 fn is_within_its_budget() {
     let Some(file) = release() else { return };
-    assert!(file.len() <= 7168, "{} bytes", file.len());
+    // The figure that the linker asserts, in build.rs.
+    assert!(file.len() <= 33_792, "{} bytes", file.len());
 }
 
 #[test]

@@ -18,6 +18,7 @@ macro_rules! table {
 /// The other opinion on the system calls that the sources name.
 fn witness() -> BTreeMap<&'static str, usize> {
     table! {
+        bind BIND
         chdir CHDIR
         chroot CHROOT
         clock_gettime CLOCK_GETTIME
@@ -28,6 +29,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         execve EXECVE
         exit_group EXIT_GROUP
         fchmod FCHMOD
+        fchdir FCHDIR
         fcntl FCNTL
         fstat FSTAT
         ftruncate FTRUNCATE
@@ -39,6 +41,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         getgroups GETGROUPS
         getpgid GETPGID
         getpid GETPID
+        getsockname GETSOCKNAME
         getuid GETUID
         ioctl IOCTL
         ioprio_set IOPRIO_SET
@@ -55,14 +58,19 @@ fn witness() -> BTreeMap<&'static str, usize> {
         pread64 PREAD64
         prlimit64 PRLIMIT64
         read READ
+        recvmsg RECVMSG
         rt_sigaction RT_SIGACTION
         rt_sigprocmask RT_SIGPROCMASK
+        rt_sigtimedwait RT_SIGTIMEDWAIT
         setgid SETGID
         setgroups SETGROUPS
         setpgid SETPGID
         setpriority SETPRIORITY
         setsid SETSID
+        setsockopt SETSOCKOPT
         setuid SETUID
+        signalfd4 SIGNALFD4
+        socket SOCKET
         umask UMASK
         unlinkat UNLINKAT
         unshare UNSHARE

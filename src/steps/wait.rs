@@ -7,6 +7,9 @@ use crate::report::Reason;
 use crate::sys::abi::{SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
 use crate::sys::{self, SignalSet};
 
+/// How long COMMAND has to stop by itself, in milliseconds.
+const STOPPING: u64 = 50;
+
 /// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
 
@@ -35,6 +38,8 @@ impl Launch<'_> {
             let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
             if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
                 // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
+                // First it may do what it has to do before it stops.
+                let _ = sys::rt_sigtimedwait(SignalSet::NONE, Some(STOPPING));
                 let _ = sys::kill(self.daemon, SIGSTOP);
                 let _ = sys::kill(sys::getpid(), SIGSTOP);
             }

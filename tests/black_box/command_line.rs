@@ -157,15 +157,6 @@ mod refused {
             assert!(!sandbox.exists("x.pid"));
         }
     }
-
-    #[test]
-    fn pid_1() {
-        if !is_root() {
-            return;
-        }
-        let output = Sandbox::new().bgexec(&["true"]).being_pid_1().run();
-        output.assert_unable_to(125, "");
-    }
 }
 
 mod information {

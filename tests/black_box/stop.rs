@@ -979,7 +979,7 @@ mod status_of {
         let full = || File::options().write(true).open("/dev/full").expect("it is there");
         let ask = || sandbox.bgexec(&["-T", "-p", "x.pid"]).stdout(full()).run();
         let failed = |output: &Output| {
-            let line = "bgexec: unable to write stdout: No space left on device\n";
+            let line = "bgexec: unable to print status: No space left on device\n";
             assert_eq!((output.status.code(), &*output.stderr), (Some(125), line));
         };
         failed(&ask());

@@ -239,6 +239,7 @@ mod null_device {
     /// A launch in a mount namespace where a boot script's `2>/dev/null` has made a regular file.
     fn launch_with_false_device(sandbox: &Sandbox, options: &[&str]) -> Launch {
         let file = sandbox.write("false null device", "precious");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("it is the test's own");
         let file = std::ffi::CString::new(file.as_os_str().as_encoded_bytes()).expect("no NUL in a path");
         let launch = sandbox.bgexec(options).before_exec(kernel::leave_mounts);
         launch.before_exec(move || kernel::cover(c"/dev/null", &file))
