@@ -93,8 +93,6 @@ reasons! {
     NOT_SIGNALS "not signals to ignore"
     /// Not K=V.
     NOT_A_VARIABLE "not K=V"
-    /// Not a variable's name.
-    NOT_A_NAME "not a name"
     /// Not a schedule.
     NOT_A_SCHEDULE "not a schedule"
     /// Not a signal.
@@ -168,10 +166,10 @@ pub const fn text(lines: &'static str) -> Word {
     }
 }
 
-/// Where the piece with this number begins in a text whose pieces each end with `separator`.
-fn piece(mut text: Word, index: usize, separator: u8) -> Word {
+/// Where the line with this number begins in a text.
+fn line(mut text: Word, index: usize) -> Word {
     for _ in 0..index {
-        text = text.find(separator).rest();
+        text = text.find(b'\n').rest();
     }
     text
 }
@@ -265,6 +263,11 @@ impl Decimal {
         Decimal { digits, start }
     }
 
+    /// The digits.
+    fn digits(&self) -> &[u8] {
+        self.digits.get(self.start..10).unwrap_or_default()
+    }
+
     /// The digits and the newline.
     pub fn line(&self) -> &[u8] {
         self.digits.get(self.start..).unwrap_or_default()
@@ -320,10 +323,9 @@ impl Line {
     }
 
     fn push_decimal(&mut self, number: u32) {
-        if number > 9 {
-            self.push_decimal(number / 10);
+        for &digit in Decimal::new(number).digits() {
+            self.push_byte(digit);
         }
-        self.push_byte(b'0' + (number % 10) as u8);
     }
 
     /// Appends a reason and ends the line.
@@ -337,13 +339,13 @@ impl Line {
         let operand = reason.operand();
         let mut text = ZStr::new(c"errno ");
         if reason.code() != 0 {
-            text = piece(OWN_TEXTS, reason.code() as usize - 1, b'\n');
+            text = line(OWN_TEXTS, reason.code() as usize - 1);
         } else if let Some(index) = ERRNOS.iter().position(|errno| u32::from(*errno) == operand) {
-            text = piece(ERRNO_TEXTS, index, b'\n');
+            text = line(ERRNO_TEXTS, index);
         }
         self.push(text);
         if reason.is(Reason::KILLED) || reason.is(Reason::INTERRUPTED) {
-            let name = piece(ZStr::new(abi::SIGNAL_NAMES), operand.saturating_sub(1) as usize, b'\n');
+            let name = line(ZStr::new(abi::SIGNAL_NAMES), operand.saturating_sub(1) as usize);
             if name.first() != 0 {
                 return self.push(name);
             }
@@ -364,6 +366,14 @@ pub fn misuse(options: &Options, reason: Reason) -> u32 {
     125
 }
 
+/// The exit status where there was nothing to do, if nothing is to be said about that.
+fn silent(plan: &Plan) -> Option<u32> {
+    if plan.options.has(Opt::Oknodo) {
+        return Some(0);
+    }
+    plan.options.has(Opt::Quiet).then_some(1)
+}
+
 /// Says which step of a launch failed and why; gives the exit status: 1, 125, 126 or 127.
 pub fn failure(launch: &Launch, reason: Reason) -> u32 {
     let mut status = match reason.bits() {
@@ -374,11 +384,8 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
         _ => 125,
     };
     if reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE {
-        if launch.plan.options.has(Opt::Oknodo) {
-            return 0;
-        }
-        if launch.plan.options.has(Opt::Quiet) {
-            return 1;
+        if let Some(status) = silent(launch.plan) {
+            return status;
         }
         status = 1;
     }
@@ -398,7 +405,7 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
 
 impl Line {
     fn push_step(&mut self, launch: &Launch) {
-        self.push(piece(TEXTS, launch.step as usize, b'\n'));
+        self.push(line(TEXTS, launch.step as usize));
         self.push_word(launch.plan.word(launch.step));
     }
 }
@@ -420,11 +427,8 @@ pub fn stop(plan: &Plan, result: Result<(), Reason>) -> u32 {
         status = 2;
     }
     if reason == Reason::NOT_RUNNING {
-        if plan.options.has(Opt::Oknodo) {
-            return 0;
-        }
-        if plan.options.has(Opt::Quiet) {
-            return 1;
+        if let Some(status) = silent(plan) {
+            return status;
         }
         status = 1;
     }

@@ -3,6 +3,8 @@
 
 #![allow(unsafe_code, reason = "the vectors are made as the kernel makes them")]
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 
@@ -14,6 +16,7 @@ use bgexec::scan;
 use bgexec::steps::{CONDITIONS, ORDER, Step, TEXTS};
 use bgexec::sys::zstr::{Vectors, Word, ZStr};
 use lexopt::Arg;
+use names::LIMITS;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::string::string_regex;
@@ -239,25 +242,6 @@ fn reference_signal(text: &str) -> Option<u32> {
     }
     SIGNALS.iter().position(|&signal| signal == name).map(|index| index as u32 + 1)
 }
-
-const LIMITS: [&str; 16] = [
-    "CPU",
-    "FSIZE",
-    "DATA",
-    "STACK",
-    "CORE",
-    "RSS",
-    "NPROC",
-    "NOFILE",
-    "MEMLOCK",
-    "AS",
-    "LOCKS",
-    "SIGPENDING",
-    "MSGQUEUE",
-    "NICE",
-    "RTPRIO",
-    "RTTIME",
-];
 
 fn limit_text() -> impl Strategy<Value = String> {
     let name = prop_oneof![select(LIMITS.to_vec()).prop_map(str::to_owned), "[A-Z]{0,3}"];

@@ -27,7 +27,8 @@ impl Launch<'_> {
     }
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
-    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive `execve`, unless a supervisor has it.
+    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive
+    /// `execve`, unless a supervisor has it.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;

@@ -19,9 +19,8 @@ impl<'a> Launch<'a> {
         Ok(())
     }
 
-    /// Makes the daemon, waits for its verdict, and after a failure reaps it.
+    /// Makes the daemon and waits for its verdict.
     pub(super) fn detach(&mut self) -> Result<(), Reason> {
-        let [read, write] = self.status;
         self.daemon = 0;
         self.step = Step::Daemon;
         let leads = self.plan.leads_session();
@@ -29,13 +28,20 @@ impl<'a> Launch<'a> {
         let alone = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
         if self.plan.waits() {
             // An ignored SIGCHLD would have the kernel reap the daemon, and its status with it.
-            self.ignores_children = sys::rt_sigaction(SIGCHLD, 0)? == 1;
+            self.ignores_children = sys::is_ignored(SIGCHLD)?;
+            sys::rt_sigaction(SIGCHLD, 0)?;
         }
         let child =
             if alone { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
+        self.verdict(child, alone || leads)
+    }
+
+    /// Hears what became of a child: the daemon itself, or its leader. After a failure both are reaped.
+    pub(super) fn verdict(&mut self, child: sys::Result<Pid>, is_daemon: bool) -> Result<(), Reason> {
+        let [read, write] = self.status;
         self.release(write);
         let verdict = match child {
-            Ok(child) if alone || leads => {
+            Ok(child) if is_daemon => {
                 self.daemon = child;
                 self.listen(Reason::ENDED)
             }
@@ -70,7 +76,7 @@ impl<'a> Launch<'a> {
 
     /// Reads the daemon's records to their end. The last one is the verdict; without any, the daemon `ended`, or its
     /// leader did.
-    pub(super) fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
+    fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
         let mut verdict = None;
         loop {
             let mut record = [0; 8];
@@ -132,7 +138,13 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// The same where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.
+    /// The same in a process of COMMAND's own, which has to tell why that was not possible.
+    pub(super) fn become_command(&mut self, first: Step) -> ! {
+        let taken = self.finish(first);
+        self.fail(taken.err().unwrap_or(Reason::ENDED))
+    }
+
+    /// As [`Launch::finish`], where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.
     #[inline(never)]
     fn finish_with_path(&mut self, first: Step) -> Result<(), Reason> {
         let mut path = Path::new();
@@ -170,6 +182,5 @@ extern "C" fn leader(launch: &mut Launch) -> ! {
 
 /// The daemon: takes the remaining steps, of which the last makes it COMMAND.
 extern "C" fn daemon(launch: &mut Launch) -> ! {
-    let taken = launch.finish(Step::Session);
-    launch.fail(taken.err().unwrap_or(Reason::ENDED))
+    launch.become_command(Step::Session)
 }

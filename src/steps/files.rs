@@ -29,9 +29,8 @@ impl Launch<'_> {
     /// Opens the pidfile. If it is the lockfile too, there is one descriptor for both: closing a second one would drop
     /// the lock.
     pub(super) fn open_pidfile(&mut self) -> Result<(), Reason> {
-        if self.plan.foreground() && self.directory == Fd::CWD {
-            let here = sys::openat(Fd::CWD, ZStr::new(c"."), O_PATH | O_DIRECTORY, 0)?;
-            self.directory = self.own(here, false)?;
+        if self.plan.foreground() {
+            self.keep_directory()?;
         }
         let fd = self.open_lock()?;
         if self.lockfile.is_some() && sys::is_same_file(fd, self.lockfile, ZStr::new(c""), AT_EMPTY_PATH)? {
@@ -39,6 +38,15 @@ impl Launch<'_> {
             self.pidfile = self.lockfile;
         } else {
             self.pidfile = self.own(fd, true)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the directory where bgexec was started, so that a relative path is meant in it also after it was left.
+    pub(super) fn keep_directory(&mut self) -> Result<(), Reason> {
+        if self.directory == Fd::CWD {
+            let here = sys::openat(Fd::CWD, ZStr::new(c"."), O_PATH | O_DIRECTORY, 0)?;
+            self.directory = self.own(here, false)?;
         }
         Ok(())
     }

@@ -236,23 +236,23 @@ fn each_byte(path: Word, name: Word, visit: &mut dyn FnMut(&Line, u8) -> bool) -
     };
     let mut line = Line::new(name);
     let mut buffer = [0; 1024];
-    loop {
+    let mut enough = false;
+    while !enough {
         let size = sys::read(file, &mut buffer)? as usize;
+        enough = size == 0;
         // A last line may lack its newline.
-        let chunk = if size == 0 { b"\n" } else { buffer.get(..size).unwrap_or_default() };
+        let chunk = if enough { b"\n" } else { buffer.get(..size).unwrap_or_default() };
         for &byte in chunk {
             let complete = line.feed(byte);
             if visit(&line, byte) {
-                sys::close(file);
-                return Ok(());
+                enough = true;
+                break;
             }
             if complete {
                 line = Line::new(name);
             }
         }
-        if size == 0 {
-            sys::close(file);
-            return Ok(());
-        }
     }
+    sys::close(file);
+    Ok(())
 }

@@ -2,11 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+use super::deadline::Deadline;
 use super::{Launch, Step};
 use crate::plan::Value;
 use crate::report::Reason;
 use crate::scan::{self, Notice};
-use crate::sys::abi::{CLOCK_MONOTONIC, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use crate::sys::abi::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, PollFd, SignalSet};
 
@@ -80,10 +81,10 @@ impl Launch<'_> {
         let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP].into_iter().fold(SignalSet::NONE, SignalSet::with);
         let signals = sys::signalfd(wanted)?;
         let source = if alive { Fd::NONE } else { self.notification[0] };
-        let mut end = deadline(time)?;
+        let mut end = Deadline::after(time)?;
         let mut closed = false;
         loop {
-            let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
+            let left = end.left()?;
             if left == 0 && (time != 0 || closed || alive) {
                 return match (alive, closed) {
                     (true, _) => Ok(()),
@@ -91,7 +92,7 @@ impl Launch<'_> {
                     _ => Err(Reason::NOT_READY),
                 };
             }
-            let limit = (time != 0 || closed).then_some(left.div_ceil(1_000_000));
+            let limit = (time != 0 || closed).then_some(left);
             let mut polled = [PollFd::new(signals), PollFd::new(if closed { Fd::NONE } else { source })];
             sys::ppoll(&mut polled, limit)?;
             if polled[0].is_ready() {
@@ -106,9 +107,9 @@ impl Launch<'_> {
                     Event::Closed => {
                         // It is dying, or has only closed the descriptor.
                         closed = true;
-                        end = deadline(DEATH)?;
+                        end = Deadline::after(DEATH)?;
                     }
-                    Event::Extend(time) => end = end.max(deadline(time)?),
+                    Event::Extend(time) => end = end.max(Deadline::after(time)?),
                     Event::Nothing => {}
                 }
             }
@@ -151,9 +152,4 @@ impl Launch<'_> {
         }
         Ok(event)
     }
-}
-
-/// The time in so many milliseconds.
-fn deadline(time: u64) -> Result<i64, Reason> {
-    Ok(sys::clock_gettime(CLOCK_MONOTONIC)? + time as i64 * 1_000_000)
 }

@@ -2,13 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use super::deadline::Deadline;
 use super::files;
 use super::lock::{Holder, holder};
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
 use crate::scan::{self, Item};
-use crate::sys::abi::{CLOCK_MONOTONIC, EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
+use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Pid, PollFd};
 
@@ -175,16 +176,15 @@ impl Target<'_> {
 
     /// Waits so many milliseconds for the end; gives whether it came.
     fn wait(&self, wait: u64) -> Result<bool, Reason> {
-        let end = sys::clock_gettime(CLOCK_MONOTONIC)? + wait as i64 * 1_000_000;
+        let end = Deadline::after(wait)?;
         loop {
-            let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
+            let left = end.left()?;
             let mut process = [PollFd::new(self.process)];
-            let pause = left.div_ceil(1_000_000);
             let ready = if self.process.is_some() {
-                sys::ppoll(&mut process, Some(pause)).is_ok() && process[0].is_ready()
+                sys::ppoll(&mut process, Some(left)).is_ok() && process[0].is_ready()
             } else {
                 !self.is_alive() || {
-                    let _ = sys::ppoll(&mut process, Some(pause.min(POLL)));
+                    let _ = sys::ppoll(&mut process, Some(left.min(POLL)));
                     false
                 }
             };

@@ -2,15 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use super::deadline::Deadline;
 use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
 use crate::plan::{Stream, Value};
 use crate::report::Reason;
 use crate::scan::Item;
-use crate::sys::abi::{
-    CLOCK_MONOTONIC, F_DUPFD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_PATH, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM,
-};
+use crate::sys::abi::{F_DUPFD_CLOEXEC, O_CLOEXEC, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, PollFd, SignalSet};
 
@@ -66,9 +65,8 @@ impl<'a> Launch<'a> {
     /// Starts COMMAND the first time, and tells the launcher what came of that. Gives the descriptor of signals.
     fn start_supervising(&mut self) -> Result<Fd, Reason> {
         // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
-        if self.plan.has_relative_path() && self.directory == Fd::CWD {
-            let here = sys::openat(Fd::CWD, ZStr::new(c"."), O_PATH | O_DIRECTORY, 0)?;
-            self.directory = self.own(here, false)?;
+        if self.plan.has_relative_path() {
+            self.keep_directory()?;
         }
         sys::chdir(ZStr::new(c"/"))?;
         sys::rt_sigaction(SIGCHLD, 0)?; // ignored, it would have the kernel reap COMMAND unseen
@@ -94,20 +92,10 @@ impl<'a> Launch<'a> {
     /// Starts COMMAND.
     fn start(&mut self) -> Result<(), Reason> {
         self.open_pipe()?;
-        let [read, write] = self.status;
         self.shared = false;
         self.daemon = 0;
         let child = self.child(command, VFORK);
-        self.release(write);
-        let verdict = match child {
-            Ok(child) => {
-                self.daemon = child;
-                self.listen(Reason::ENDED)
-            }
-            Err(errno) => Err(errno.into()),
-        };
-        self.release(read);
-        verdict
+        self.verdict(child, true)
     }
 
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
@@ -140,10 +128,9 @@ impl<'a> Launch<'a> {
                 Ok(false)
             }
             Item::Wait(time) => {
-                let end = sys::clock_gettime(CLOCK_MONOTONIC)? + time as i64 * 1_000_000;
+                let end = Deadline::after(time)?;
                 loop {
-                    let left = (end - sys::clock_gettime(CLOCK_MONOTONIC)?).max(0) as u64;
-                    match self.attend(signals, Some(left.div_ceil(1_000_000)))? {
+                    match self.attend(signals, Some(end.left()?))? {
                         Event::Stop => {} // it does
                         event => return Ok(event == Event::Ended),
                     }
@@ -155,19 +142,19 @@ impl<'a> Launch<'a> {
 
     /// Passes signals and output on until COMMAND ends, the time (in milliseconds) is over, or the supervisor is to end.
     fn attend(&mut self, signals: Fd, time: Option<u64>) -> Result<Event, Reason> {
-        let start = sys::clock_gettime(CLOCK_MONOTONIC)?;
+        let end = Deadline::after(time.unwrap_or(0))?;
         loop {
             if self.daemon != 0 && self.ended().is_some() {
                 while self.pump() {} // what COMMAND wrote last
                 return Ok(Event::Ended);
             }
-            let passed = ((sys::clock_gettime(CLOCK_MONOTONIC)? - start) / 1_000_000) as u64;
-            if time.is_some_and(|time| passed >= time) {
+            let left = end.left()?;
+            if time.is_some() && left == 0 {
                 return Ok(Event::Elapsed);
             }
             let [output, error] = self.outputs;
             let mut polled = [PollFd::new(signals), output.awaited(), error.awaited()];
-            sys::ppoll(&mut polled, time.map(|time| time - passed))?;
+            sys::ppoll(&mut polled, time.map(|_| left))?;
             self.pump();
             if polled[0].is_ready() {
                 match sys::rt_sigtimedwait(SignalSet::ALL, Some(0))? {
@@ -245,6 +232,5 @@ extern "C" fn command(launch: &mut Launch) -> ! {
     {
         launch.fail(errno.into());
     }
-    let taken = launch.finish(Step::RecordChild);
-    launch.fail(taken.err().unwrap_or(Reason::ENDED))
+    launch.become_command(Step::RecordChild)
 }

@@ -38,17 +38,26 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
     Ok(old)
 }
 
-/// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1); gives what it was.
+/// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
 ///
 /// # Errors
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
-pub fn rt_sigaction(signal: u32, handler: usize) -> Result<usize> {
+pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
     let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
-    let mut old = [0_usize; 4];
-    // SAFETY: the kernel reads the one structure, in which no handler is a function, and writes the other.
-    done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), old.as_mut_ptr(), size_of::<SignalSet>()) })?;
-    Ok(old[0])
+    // SAFETY: the kernel reads the structure, in which no handler is a function.
+    done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
+}
+
+/// `rt_sigaction(signal)`—Whether a signal's disposition is SIG_IGN.
+///
+/// # Errors
+/// EINVAL: no such signal; [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
+pub fn is_ignored(signal: u32) -> Result<bool> {
+    let mut action = [0_usize; 4];
+    // SAFETY: the kernel writes the structure.
+    done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
+    Ok(action[0] == 1)
 }
 
 /// `rt_sigtimedwait(set, timeout)`—Take a pending signal of a set, waiting for one up to so many milliseconds, or without

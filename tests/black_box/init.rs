@@ -44,11 +44,6 @@ impl Init {
     }
 }
 
-#[track_caller]
-fn assert_recorded(sandbox: &Sandbox, record: &str) {
-    eventually(record, || (sandbox.exists("record") && sandbox.read("record") == record).then_some(()));
-}
-
 /// The only child of init, which is COMMAND.
 #[track_caller]
 fn command(init: i32) -> i32 {
@@ -183,7 +178,7 @@ fn forwards_every_signal() {
         for signal in (1..=64).filter(|signal| !others.contains(signal)) {
             send(pid, signal).expect("it runs");
             record.push_str(&format!("{signal}\n"));
-            assert_recorded(&sandbox, &record);
+            sandbox.assert_recorded(&record);
         }
         await_state(pid, "S");
         signal(command(pid), Signal::KILL);
@@ -249,11 +244,11 @@ fn gives_the_terminal_to_the_command() {
         assert_eq!(sandbox.report().tty, 0, "{init:?}: COMMAND has the terminal");
         let pid = init.pid(&running);
         terminal.press(b"\x03");
-        assert_recorded(&sandbox, "2\n");
+        sandbox.assert_recorded("2\n");
         terminal.press(b"\x1a");
-        assert_recorded(&sandbox, "2\n20\n");
+        sandbox.assert_recorded("2\n20\n");
         signal(pid, Signal::USR1);
-        assert_recorded(&sandbox, "2\n20\n10\n");
+        sandbox.assert_recorded("2\n20\n10\n");
         await_state(pid, "S");
         signal(command(pid), Signal::KILL);
         assert_eq!(running.wait().status.code(), Some(128 + 9), "{init:?}");

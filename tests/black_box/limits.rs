@@ -217,30 +217,11 @@ mod oom_score_adjustment {
 
 mod resource_limit {
     use super::*;
-
-    /// As getrlimit(2) names them, in the order of their numbers.
-    const NAMES: [&str; 16] = [
-        "CPU",
-        "FSIZE",
-        "DATA",
-        "STACK",
-        "CORE",
-        "RSS",
-        "NPROC",
-        "NOFILE",
-        "MEMLOCK",
-        "AS",
-        "LOCKS",
-        "SIGPENDING",
-        "MSGQUEUE",
-        "NICE",
-        "RTPRIO",
-        "RTTIME",
-    ];
+    use crate::names::LIMITS;
 
     /// Limits below those that the caller has, under which the probe can do its work.
     fn lower(before: &Report) -> Vec<(u64, u64)> {
-        let hard = |resource: usize, (_, hard): (u64, u64)| match NAMES[resource] {
+        let hard = |resource: usize, (_, hard): (u64, u64)| match LIMITS[resource] {
             "NOFILE" => hard.min(100),
             _ => hard.min(1 << 33),
         };
@@ -251,10 +232,10 @@ mod resource_limit {
     #[test]
     fn of_each_resource_has_a_soft_and_a_hard_value() {
         let before = Sandbox::new().start(&[]);
-        assert_eq!(before.limits.len(), NAMES.len());
+        assert_eq!(before.limits.len(), LIMITS.len());
         let mut options = vec![];
         for (resource, (soft, hard)) in lower(&before).into_iter().enumerate() {
-            let option = format!("--rlimit={}={soft}:{hard}", NAMES[resource]);
+            let option = format!("--rlimit={}={soft}:{hard}", LIMITS[resource]);
             let mut expected = before.limits.clone();
             expected.insert(resource as u32, (soft, hard));
             assert_eq!(Sandbox::new().start(&[&option]).limits, expected, "{option}");
@@ -269,15 +250,15 @@ mod resource_limit {
     fn of_each_resource_may_be_one_value() {
         let before = Sandbox::new().start(&[]);
         for (resource, (_, value)) in lower(&before).into_iter().enumerate() {
-            let daemon = Sandbox::new().start(&["--rlimit", &format!("{}={value}", NAMES[resource])]);
-            assert_eq!(daemon.limits[&(resource as u32)], (value, value), "{}", NAMES[resource]);
+            let daemon = Sandbox::new().start(&["--rlimit", &format!("{}={value}", LIMITS[resource])]);
+            assert_eq!(daemon.limits[&(resource as u32)], (value, value), "{}", LIMITS[resource]);
         }
     }
 
     #[test]
     fn may_be_unlimited() {
         let before = Sandbox::new().start(&[]);
-        for (resource, name) in (0..).zip(NAMES) {
+        for (resource, name) in (0..).zip(LIMITS) {
             if before.limits[&resource].1 == u64::MAX {
                 let both = Sandbox::new().start(&["--rlimit", &format!("{name}=unlimited")]);
                 assert_eq!(both.limits[&resource], (u64::MAX, u64::MAX), "{name}");

@@ -13,6 +13,8 @@ mod init;
 mod launch;
 mod limits;
 mod locks;
+#[path = "../names/mod.rs"]
+mod names;
 mod notify;
 mod pidfile;
 mod race;

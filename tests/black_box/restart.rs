@@ -52,11 +52,6 @@ fn await_dead(pids: &[i32]) {
     eventually("the end", || pids.iter().all(|&pid| !is_alive(pid)).then_some(()));
 }
 
-#[track_caller]
-fn assert_recorded(sandbox: &Sandbox, record: &str) {
-    eventually(record, || (sandbox.exists("record") && sandbox.read("record") == record).then_some(()));
-}
-
 mod runs {
     use super::*;
 
@@ -394,7 +389,7 @@ mod supervisor {
         let sandbox = Sandbox::new();
         let (supervisor, _) = start(&sandbox, sandbox.bgexec(&PIDFILES).recording());
         signal(supervisor, Signal::USR1);
-        assert_recorded(&sandbox, "10\n");
+        sandbox.assert_recorded("10\n");
         eventually("it sleeps", || (Stat::of(supervisor)?.state == 'S').then_some(()));
         let switches = || {
             let status = fs::read_to_string(format!("/proc/{supervisor}/status")).expect("it runs");
@@ -494,7 +489,7 @@ mod signals {
         for sent in [Signal::TERM, Signal::INT, Signal::TERM] {
             signal(supervisor, sent);
         }
-        assert_recorded(&sandbox, "15\n");
+        sandbox.assert_recorded("15\n");
         signal(supervisor, Signal::TERM);
         await_end(&sandbox);
         await_dead(&[command]);
@@ -508,7 +503,7 @@ mod signals {
         for sent in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::WINCH, Signal::PIPE] {
             signal(supervisor, sent);
             record.push_str(&format!("{}\n", sent.as_raw()));
-            assert_recorded(&sandbox, &record);
+            sandbox.assert_recorded(&record);
         }
         assert!(is_alive(supervisor));
     }
@@ -536,9 +531,9 @@ mod signals {
         let (supervisor, _) = start(&sandbox, launch);
         signal(supervisor, Signal::HUP);
         signal(supervisor, Signal::USR1);
-        assert_recorded(&sandbox, "10\n");
+        sandbox.assert_recorded("10\n");
         signal(supervisor, Signal::USR2);
-        assert_recorded(&sandbox, "10\n12\n");
+        sandbox.assert_recorded("10\n12\n");
     }
 
     #[test]

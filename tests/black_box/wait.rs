@@ -15,11 +15,6 @@ fn wait_for_probe(reason: &str) -> String {
     format!("wait for {}: {reason}", probe().display())
 }
 
-#[track_caller]
-fn assert_recorded(sandbox: &Sandbox, record: &str) {
-    eventually(record, || (sandbox.exists("record") && sandbox.read("record") == record).then_some(()));
-}
-
 mod status {
     use super::*;
 
@@ -124,7 +119,7 @@ mod status {
         let running = sandbox.bgexec(&["-w"]).recording().spawn();
         sandbox.report();
         send(running.pid(), Signal::USR1.as_raw()).expect("it runs");
-        assert_recorded(&sandbox, "10\n");
+        sandbox.assert_recorded("10\n");
         let asleep = || Stat::of(running.pid()).is_some_and(|stat| stat.state == 'S').then_some(());
         eventually("the launcher waits", asleep);
         let switches = switches(running.pid());
@@ -161,7 +156,7 @@ mod signals {
         for signal in forwarded() {
             send(running.pid(), signal).expect("it runs");
             record.push_str(&format!("{signal}\n"));
-            assert_recorded(&sandbox, &record);
+            sandbox.assert_recorded(&record);
         }
         assert!(is_alive(running.pid()));
         kill(sandbox.report().pid);
@@ -178,7 +173,7 @@ mod signals {
         for signal in signals {
             send(running.pid(), signal).expect("it runs");
             record.push_str(&format!("{signal}\n"));
-            assert_recorded(&sandbox, &record);
+            sandbox.assert_recorded(&record);
         }
         running.end();
     }
@@ -225,9 +220,9 @@ mod signals {
             let running = launch.before_exec(kernel::take_terminal).recording().spawn();
             sandbox.report();
             terminal.press(key);
-            assert_recorded(&sandbox, &format!("{number}\n"));
+            sandbox.assert_recorded(&format!("{number}\n"));
             signal(running.pid(), Signal::USR1);
-            assert_recorded(&sandbox, &format!("{number}\n10\n"));
+            sandbox.assert_recorded(&format!("{number}\n10\n"));
             running.end();
         }
     }
@@ -239,13 +234,13 @@ mod signals {
         let running = launch.before_exec(kernel::take_terminal).recording().spawn();
         sandbox.report();
         terminal.press(b"\x1a");
-        assert_recorded(&sandbox, "20\n");
+        sandbox.assert_recorded("20\n");
         let stopped = || Stat::of(running.pid()).is_some_and(|stat| stat.state == 'T').then_some(());
         eventually("the launcher is stopped", stopped);
         signal(running.pid(), Signal::CONT);
-        assert_recorded(&sandbox, "20\n18\n");
+        sandbox.assert_recorded("20\n18\n");
         signal(running.pid(), Signal::USR1);
-        assert_recorded(&sandbox, "20\n18\n10\n");
+        sandbox.assert_recorded("20\n18\n10\n");
         running.end();
     }
 

@@ -76,6 +76,12 @@ impl Sandbox {
         Report::parse(&self.eventually_read("report"))
     }
 
+    /// Waits until the file `record` holds just this.
+    #[track_caller]
+    pub fn assert_recorded(&self, record: &str) {
+        eventually(record, || (self.exists("record") && self.read("record") == record).then_some(()));
+    }
+
     /// The contents of a file that is not there yet.
     #[track_caller]
     pub fn eventually_read(&self, name: &str) -> String {
