@@ -4,7 +4,7 @@
 
 use super::Launch;
 use crate::report::Reason;
-use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, F_RDLCK, F_WRLCK, O_RDONLY};
+use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Path, Stat};
 
@@ -112,7 +112,10 @@ fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
     let mut stat = [0; 512];
     let read = sys::read(file, &mut stat);
     sys::close(file);
-    read?;
+    match read {
+        Err(errno) if errno.is(ESRCH) => return Ok(Holder::Nobody), // it died in between
+        read => read?,
+    };
     let Some(ticks) = start_time(ZStr::terminate(&mut stat)) else {
         return Ok(Holder::Nobody);
     };

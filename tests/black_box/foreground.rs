@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{getpgrp, getsid};
-
-use crate::harness::process::{is_alive, lock};
+use crate::harness::process::{Stat, is_alive, lock};
 use crate::harness::{Sandbox, Terminal, eventually, is_root, kernel};
 
 #[test]
@@ -14,8 +12,8 @@ fn command_replaces_the_launcher() {
     let report = sandbox.report();
     assert_eq!(report.pid, running.pid());
     assert_eq!(report.ppid, std::process::id().cast_signed());
-    assert_eq!(report.sid, getsid(None).expect("there is a session").as_raw_pid());
-    assert_eq!(report.pgid, getpgrp().as_raw_pid());
+    let caller = Stat::own();
+    assert_eq!((report.sid, report.pgid), (caller.session, caller.group));
     running.end();
 }
 

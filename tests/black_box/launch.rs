@@ -8,7 +8,6 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{getpgrp, getsid};
 
 use crate::harness::process::{self, Stat, is_alive};
 use crate::harness::{Legacy, Report, Role, Sandbox, Terminal, bgexec, is_root, kernel, probe};
@@ -18,11 +17,11 @@ const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 /// The end state that does not depend on who starts it.
 #[track_caller]
 fn assert_detached(daemon: &Report) {
-    let session = getsid(None).expect("there is always a session").as_raw_pid();
-    assert_ne!(daemon.sid, session, "the caller's session");
+    let caller = Stat::own();
+    assert_ne!(daemon.sid, caller.session, "the caller's session");
     assert_ne!(daemon.sid, daemon.pid, "a session leader may acquire a terminal");
     assert_eq!(daemon.pgid, daemon.pid, "leads its process group");
-    assert_ne!(daemon.pgid, getpgrp().as_raw_pid());
+    assert_ne!(daemon.pgid, caller.group);
     assert_eq!(daemon.tty, -Errno::NXIO.raw_os_error(), "no controlling terminal");
     assert_eq!(Stat::of(daemon.pid).map(|stat| stat.tty), Some(0));
     assert!(Stat::of(daemon.sid).is_none(), "the session's leader is gone");

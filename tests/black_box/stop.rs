@@ -555,6 +555,16 @@ mod stranger {
         Bystander(reader).assert_unharmed(&sandbox);
     }
 
+    /// The kernel says so with ESRCH to whoever reads of a process that ended after its file was opened.
+    #[test]
+    fn that_dies_while_it_is_looked_at_is_no_daemon() {
+        let sandbox = Sandbox::new();
+        sandbox.write("x.pid", format!("{}\n", std::process::id()));
+        let refusal = Refusal { call: sc::nr::READ, second: None, errno: Errno::SRCH };
+        let status = sandbox.bgexec(&["-T", "-p", "x.pid"]).refused(refusal).run();
+        assert_status(&status, 1, "dead (stale pidfile)");
+    }
+
     #[test]
     fn that_is_a_zombie_is_no_daemon() {
         let sandbox = Sandbox::new();

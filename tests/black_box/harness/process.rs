@@ -9,9 +9,12 @@ use rustix::process::{Flock, FlockType, Pid, Signal, fcntl_getlk, kill_process};
 
 use super::eventually;
 
-/// One line of /proc/PID/stat.
+/// One line of /proc/PID/stat. A group or a session whose leader is outside of the pid namespace, as that of a test in a
+/// container may be, is 0.
 pub struct Stat {
     pub state: char,
+    pub group: i32,
+    pub session: i32,
     pub tty: i32,
 }
 
@@ -20,8 +23,15 @@ impl Stat {
     pub fn of(pid: i32) -> Option<Self> {
         let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (_, after_name) = line.rsplit_once(") ")?;
-        let mut fields = after_name.split(' ');
-        Some(Self { state: fields.next()?.parse().ok()?, tty: fields.nth(3)?.parse().ok()? })
+        let (state, after_state) = after_name.split_once(' ')?;
+        let mut numbers = after_state.split(' ').map_while(|number| number.parse().ok());
+        let [_parent, group, session, tty] = std::array::from_fn(|_| numbers.next());
+        Some(Self { state: state.parse().ok()?, group: group?, session: session?, tty: tty? })
+    }
+
+    /// That of the tests themselves.
+    pub fn own() -> Self {
+        Self::of(std::process::id().cast_signed()).expect("the tests need /proc")
     }
 }
 
