@@ -110,8 +110,13 @@ fn zsh_completes() {
         lines.push((line.to_owned(), format!("{before} {answer}")));
     }
     for row in ROWS {
-        let line = format!("bgexec --{}", row.long);
-        lines.push((line[..line.len() - 1].to_owned(), line));
+        let short = &row.long[..row.long.len() - 1];
+        if ROWS.iter().any(|other| other.long == short) {
+            // Then that is what it is completed to; but the whole name gets its `=`.
+            lines.push((format!("bgexec --{}", row.long), format!("bgexec --{}=", row.long)));
+        } else {
+            lines.push((format!("bgexec --{short}"), format!("bgexec --{}", row.long)));
+        }
     }
     let questions: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
     fs::write(room.path().join("questions"), questions).expect("the room is ours");
