@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bgexec::options::table::ROWS;
+use bgexec::options::table::{ROWS, Row};
 
 use super::room::{Room, run, stderr, stdout};
 use super::{contrib, has};
@@ -111,11 +111,13 @@ fn zsh_completes() {
     }
     for row in ROWS {
         let short = &row.long[..row.long.len() - 1];
-        if ROWS.iter().any(|other| other.long == short) {
-            // Then that is what it is completed to; but the whole name gets its `=`.
-            lines.push((format!("bgexec --{}", row.long), format!("bgexec --{}=", row.long)));
-        } else {
+        let decided = |other: &Row| !other.long.starts_with(short) || other.long.starts_with(row.long);
+        if ROWS.iter().all(decided) {
             lines.push((format!("bgexec --{short}"), format!("bgexec --{}", row.long)));
+        } else {
+            // Whatever the last letter is; then the whole name gets what follows it.
+            let after = if row.value.is_empty() { ' ' } else { '=' };
+            lines.push((format!("bgexec --{}", row.long), format!("bgexec --{}{after}", row.long)));
         }
     }
     let questions: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
