@@ -4,6 +4,7 @@ mod completions;
 mod manual;
 #[path = "../room/mod.rs"]
 mod room;
+mod wrappers;
 
 #[path = "../../contrib/generate/artefacts.rs"]
 mod artefacts;
