@@ -1,9 +1,12 @@
 //! What belongs around bgexec: the files of contrib, each in the hands of the program that it is made for.
 
 mod completions;
+mod images;
 mod manual;
+mod packages;
 #[path = "../room/mod.rs"]
 mod room;
+mod services;
 mod wrappers;
 
 #[path = "../../contrib/generate/artefacts.rs"]
