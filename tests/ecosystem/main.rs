@@ -4,6 +4,7 @@ mod completions;
 mod images;
 mod manual;
 mod packages;
+mod peers;
 #[path = "../room/mod.rs"]
 mod room;
 mod services;
