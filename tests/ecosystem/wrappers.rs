@@ -63,6 +63,13 @@ impl Wrapped {
         pid
     }
 
+    /// The name that a process was executed with.
+    #[track_caller]
+    fn assert_title(&self, pid: i32, title: &str) {
+        let found = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it is alive");
+        assert_eq!(found.split('\0').next(), Some(title));
+    }
+
     /// The words that a daemon was executed with.
     #[track_caller]
     fn assert_words(&self, pid: i32, words: &str) {
@@ -168,8 +175,8 @@ fn daemon_writes_and_locks_the_pidfile() {
         daemon.assert_words(pid, "sleep 60");
         assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).expect("it is alive"), daemon.room.path());
         let second = daemon.run(&["-p", "sleep.pid", "sleep", "60"]);
-        assert_eq!(status(&second), 1);
-        assert!(stderr(&second).contains(&format!("already running as pid {pid}")), "{}", stderr(&second));
+        let line = format!("daemon: process already running, pid: {pid}\n");
+        assert_eq!((status(&second), stderr(&second)), (3, line.as_str()));
         assert_eq!(daemon.daemon("sleep.pid"), pid);
     });
 }
@@ -201,14 +208,18 @@ fn daemon_supervises() {
         let supervisor = daemon.daemon("daemon.pid");
         let first = daemon.daemon("sleep.pid");
         assert_ne!(supervisor, first);
+        daemon.assert_title(supervisor, "daemon: sleep");
+        let second = daemon.run(&["-fP", "daemon.pid", "sleep", "60"]);
+        assert_eq!(status(&second), 3);
         signal(first, Signal::TERM);
         let again = || daemon.room.pid("sleep.pid").is_some_and(|pid| pid != first && is_alive(pid));
         eventually("it was started again", again);
         signal(supervisor, Signal::TERM);
         eventually("both have ended", || !is_alive(supervisor) && daemon.room.pid("sleep.pid").is_none());
 
-        daemon.assert(&["-f", "-P", "once.pid", "-p", "sleep.pid", "sleep", "60"], 0, "");
+        daemon.assert(&["-f", "-t", "a title", "-P", "once.pid", "-p", "sleep.pid", "sleep", "60"], 0, "");
         let supervisor = daemon.daemon("once.pid");
+        daemon.assert_title(supervisor, "daemon: a title");
         let child = daemon.daemon("sleep.pid");
         daemon.assert_words(child, "sleep 60");
         signal(child, Signal::TERM);
@@ -235,7 +246,6 @@ fn daemon_changes_the_user() {
 #[test]
 fn daemon_says_what_it_does_not_do() {
     under_every_shell("daemon", |daemon| {
-        daemon.assert_refused(&["-t", "title", "true"], 1, "-t");
         daemon.assert_refused(&["-S", "true"], 1, "-S");
         daemon.assert_refused(&["-m", "4", "true"], 1, "-m 4");
         daemon.assert_refused(&["-f"], 1, "no COMMAND");
