@@ -257,11 +257,12 @@ fn daemon_says_what_it_does_not_do() {
 fn daemonize_does_what_it_does() {
     under_every_shell("daemonize", |daemonize| {
         let read = |name: &str| fs::read_to_string(daemonize.room.path().join(name)).unwrap_or_default();
-        let script = "echo \"$K $(pwd)\"; echo error >&2";
+        let script = "echo \"$K $(pwd) $(umask)\"; echo error >&2";
         let directory = daemonize.room.at("");
         let directory = directory.trim_end_matches('/');
         let words = ["-c", directory, "-o", "out", "-e", "err", "-E", "K=two words", "/bin/sh", "-c", script];
-        let line = format!("two words {directory}\n");
+        let mask = run(Command::new("sh").args(["-c", "umask"]));
+        let line = format!("two words {directory} {}", stdout(&mask));
         daemonize.assert(&words, 0, "");
         eventually("it ran", || read("err") == "error\n");
         assert_eq!(read("out"), line);
