@@ -4,7 +4,7 @@
 
 use super::deadline::Deadline;
 use super::files;
-use super::lock::{Holder, holder};
+use super::lock::holder;
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
@@ -25,31 +25,12 @@ struct Target<'a> {
     process: Fd,
 }
 
-/// What a pidfile says.
-pub enum State {
-    /// A daemon runs, with this pid; 0 if it has none here.
-    Running(u32),
-    /// There is a pidfile, and nobody whom it stands for.
-    Dead,
-    /// There is no pidfile.
-    NotRunning,
-    /// There is no telling.
-    Unknown,
-}
-
-/// What the pidfile of `-p` says.
-pub fn status(plan: &Plan) -> State {
-    let pidfile = match files::open_pidfile(plan.pidfile(), O_RDONLY) {
-        Ok(pidfile) => pidfile,
-        Err(reason) if reason.is_errno(ENOENT) => return State::NotRunning,
-        Err(_) => return State::Unknown,
-    };
-    match holder(pidfile) {
-        Ok(Holder::Daemon(pid)) => State::Running(pid),
-        Ok(Holder::Elsewhere) => State::Running(0),
-        Ok(Holder::Nobody) => State::Dead,
-        Ok(Holder::Unproven) | Err(_) => State::Unknown,
-    }
+/// The pid of the daemon that the pidfile of `-p` stands for.
+///
+/// # Errors
+/// As [`holder`]; ENOENT if there is no pidfile.
+pub fn status(plan: &Plan) -> Result<u32, Reason> {
+    holder(files::open_pidfile(plan.pidfile(), O_RDONLY)?)
 }
 
 /// Stops what holds the pidfile of `-p`; with `--signal` alone only sends that.
@@ -137,12 +118,7 @@ impl Target<'_> {
                 Err(reason) if reason.is_errno(ENOENT) => return Err(Reason::NOT_RUNNING),
                 opened => opened?,
             };
-            let pid = match holder(self.pidfile)? {
-                Holder::Daemon(pid) => pid,
-                Holder::Elsewhere => return Err(Reason::RUNNING_ELSEWHERE),
-                Holder::Nobody | Holder::Unproven => return Err(Reason::NOT_RUNNING),
-            };
-            self.pid = pid as Pid;
+            self.pid = holder(self.pidfile)? as Pid;
             self.process = sys::pidfd_open(self.pid).unwrap_or(Fd::NONE);
             if self.is_alive() {
                 return Ok(());
@@ -154,7 +130,7 @@ impl Target<'_> {
 
     /// Whether the pidfile still stands for the process.
     fn is_alive(&self) -> bool {
-        matches!(holder(self.pidfile), Ok(Holder::Daemon(pid)) if pid == self.pid as u32)
+        holder(self.pidfile) == Ok(self.pid as u32)
     }
 
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
