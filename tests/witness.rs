@@ -61,7 +61,6 @@ fn witness() -> BTreeMap<&'static str, usize> {
         recvmsg RECVMSG
         rt_sigaction RT_SIGACTION
         rt_sigprocmask RT_SIGPROCMASK
-        rt_sigtimedwait RT_SIGTIMEDWAIT
         setgid SETGID
         setgroups SETGROUPS
         setpgid SETPGID

@@ -76,7 +76,7 @@ fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
             return Ok(pid);
         }
         tries -= 1;
-        let _ = sys::ppoll(&mut [], Some(PAUSE)); // a pause, however it ends
+        sys::pause(PAUSE);
     }
 }
 

@@ -12,7 +12,6 @@
 
 #![forbid(unsafe_code)]
 
-mod deadline;
 mod descriptors;
 mod detach;
 mod exec;
@@ -171,7 +170,9 @@ pub struct Launch<'a> {
     child_pidfile: Fd,
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
-    /// The supervisor's output files.
+    /// The supervisor's signals.
+    signals: Fd,
+    /// Its output files.
     outputs: [supervise::Output; 2],
     /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
     supervisor: Pid,
@@ -207,6 +208,7 @@ impl<'a> Launch<'a> {
             pidfile: Fd::NONE,
             child_pidfile: Fd::NONE,
             notification: [Fd::NONE; 2],
+            signals: Fd::NONE,
             outputs: [supervise::Output::NONE; 2],
             supervisor: 0,
             launcher: Fd::NONE,

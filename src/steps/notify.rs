@@ -2,29 +2,19 @@
 
 #![forbid(unsafe_code)]
 
-use super::deadline::Deadline;
 use super::{Launch, Step};
 use crate::plan::Value;
 use crate::report::Reason;
 use crate::scan::{self, Notice};
-use crate::sys::abi::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SignalSet};
+use crate::sys::{self, Fd, PollFd, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DEATH: u64 = 200;
 
-/// What ends a wait.
-enum Event {
-    /// COMMAND is ready.
-    Ready,
-    /// There is nothing more to come on the descriptor.
-    Closed,
-    /// COMMAND needs so many milliseconds more.
-    Extend(u64),
-    /// Nothing of these.
-    Nothing,
-}
+/// The signals that end a wait.
+const SIGNALS: SignalSet = SignalSet::NONE.with(SIGCHLD).with(SIGINT).with(SIGTERM).with(SIGHUP);
 
 impl Launch<'_> {
     /// Opens what COMMAND tells its readiness by.
@@ -68,88 +58,78 @@ impl Launch<'_> {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         if self.notification[0].is_some() {
-            self.wait_for(self.plan.value(Value::NotifyTimeout).unwrap_or(60_000), false)?;
+            let time = match self.plan.value(Value::NotifyTimeout).unwrap_or(60_000) {
+                0 => Time::ENDLESS,
+                time => Time::new(time),
+            };
+            self.wait_for(self.notification[0], time, Err(Reason::NOT_READY))?;
         }
         match self.plan.value(Value::AliveAfter) {
-            Some(time) => self.wait_for(time, true),
+            Some(time) => self.wait_for(Fd::NONE, Time::new(time), Ok(())),
             None => Ok(()),
         }
     }
 
-    /// Waits up to so many milliseconds, or with 0 without end, for a notification; with `alive` only for the time.
-    fn wait_for(&mut self, time: u64, alive: bool) -> Result<(), Reason> {
-        let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP].into_iter().fold(SignalSet::NONE, SignalSet::with);
-        let signals = sys::signalfd(wanted)?;
-        let source = if alive { Fd::NONE } else { self.notification[0] };
-        let mut end = Deadline::after(time)?;
-        let mut closed = false;
+    /// Waits for a notification from `source`. What the end of the `time` means is the `verdict`.
+    fn wait_for(&self, mut source: Fd, mut time: Time, mut verdict: Result<(), Reason>) -> Result<(), Reason> {
+        let signals = sys::signalfd(SIGNALS)?;
         loop {
-            let left = end.left()?;
-            if left == 0 && (time != 0 || closed || alive) {
-                return match (alive, closed) {
-                    (true, _) => Ok(()),
-                    (_, true) => Err(Reason::CLOSED),
-                    _ => Err(Reason::NOT_READY),
-                };
+            let mut polled = [PollFd::new(signals, POLLIN), PollFd::new(source, POLLIN)];
+            sys::ppoll(&mut polled, &mut time)?;
+            if time == Time::OVER {
+                return verdict;
             }
-            let limit = (time != 0 || closed).then_some(left);
-            let mut polled = [PollFd::new(signals), PollFd::new(if closed { Fd::NONE } else { source })];
-            sys::ppoll(&mut polled, limit)?;
             if polled[0].is_ready() {
-                let signal = sys::rt_sigtimedwait(wanted, Some(0))?;
+                let signal = sys::read_signal(signals)?;
                 if signal != SIGCHLD {
                     return Err(Reason::INTERRUPTED.with(signal));
                 }
             }
             if polled[1].is_ready() {
-                match self.hear()? {
-                    Event::Ready => break,
-                    Event::Closed => {
+                match self.hear(&mut time) {
+                    Ok(false) => {}
+                    Ok(true) => return Ok(()),
+                    Err(Reason::CLOSED) => {
                         // It is dying, or has only closed the descriptor.
-                        closed = true;
-                        end = Deadline::after(DEATH)?;
+                        (source, time, verdict) = (Fd::NONE, Time::new(DEATH), Err(Reason::CLOSED));
                     }
-                    Event::Extend(time) => end = end.max(Deadline::after(time)?),
-                    Event::Nothing => {}
+                    Err(reason) => return Err(reason),
                 }
             }
             // What it said before it ended counts first.
-            let more = !closed && sys::ppoll(&mut [PollFd::new(source)], Some(0)) == Ok(1);
-            if !more && let Some(reason) = self.ended() {
+            if !sys::is_ready(source, POLLIN, 0)
+                && let Some(reason) = self.ended()
+            {
                 return Err(reason);
             }
         }
-        sys::close(signals);
-        Ok(())
     }
 
-    /// Takes what there is of a notification.
-    fn hear(&self) -> Result<Event, Reason> {
+    /// Takes what there is of a notification, which may extend the time; gives whether COMMAND is ready.
+    fn hear(&self, time: &mut Time) -> Result<bool, Reason> {
         let mut buffer = [0; 4096];
+        let source = self.notification[0];
         if !self.by_socket() {
-            let size = sys::read(self.notification[0], &mut buffer)? as usize;
-            return Ok(match buffer.get(..size) {
-                Some([]) => Event::Closed,
-                Some(bytes) if bytes.contains(&b'\n') => Event::Ready,
-                _ => Event::Nothing,
-            });
+            return match sys::read(source, &mut buffer)? {
+                0 => Err(Reason::CLOSED),
+                _ => Ok(buffer.contains(&b'\n')),
+            };
         }
-        let datagram = sys::receive(self.notification[0], &mut buffer)?;
-        let user = self.identity.user().unwrap_or(sys::geteuid());
-        if datagram.uid != 0 && datagram.uid != sys::geteuid() && datagram.uid != user {
-            return Ok(Event::Nothing); // a stranger's
+        let datagram = sys::receive(source, &mut buffer)?;
+        let user = self.identity.user().unwrap_or(0);
+        if ![0, user, sys::geteuid()].contains(&datagram.uid) {
+            return Ok(false); // a stranger's
         }
         let mut line = datagram.text;
-        let mut event = Event::Nothing;
         while line.first() != 0 {
             match scan::notice(line) {
-                Notice::Ready => return Ok(Event::Ready),
+                Notice::Ready => return Ok(true),
                 Notice::Failed(errno) => return Err(Reason::errno(errno)),
-                Notice::Extend(time) => event = Event::Extend(time),
-                Notice::Other => {}
+                Notice::Extend(more) if Time::new(more) > *time => *time = Time::new(more),
+                _ => {}
             }
             line = line.find(b'\n').rest();
         }
-        Ok(event)
+        Ok(false)
     }
 }

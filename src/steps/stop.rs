@@ -2,16 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use super::deadline::Deadline;
 use super::files;
 use super::lock::holder;
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
-use crate::scan::{self, Item};
-use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
+use crate::scan::Schedule;
+use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, Pid, PollFd};
+use crate::sys::{self, Fd, Pid};
 
 /// How long a poll lasts, in milliseconds, where the kernel has no descriptors of processes.
 const POLL: u64 = 20;
@@ -43,63 +42,21 @@ pub fn stop(plan: &Plan) -> Result<(), Reason> {
     if let Some(signal) = plan.value(Value::Signal)
         && !plan.options.has(Opt::Retry)
     {
-        return target.send(signal);
+        return target.send(signal as u32);
     }
-    let dead = follow(plan, ZStr::new(c"TERM/30/KILL/5"), &mut |item| match item {
-        Item::Wait(wait) => target.wait(wait),
-        Item::Signal(signal) => target.send(signal).map(|()| false),
-    })?;
-    if !dead {
-        return Err(Reason::STILL_RUNNING.with(target.pid as u32));
+    for item in schedule(plan, ZStr::new(c"TERM/30/KILL/5")) {
+        target.send(item.signal())?;
+        if target.ends_within(item.wait()) {
+            files::remove(target.pidfile, Fd::CWD, plan.pidfile());
+            return Ok(());
+        }
     }
-    files::remove(target.pidfile, Fd::CWD, plan.pidfile());
-    Ok(())
+    Err(Reason::STILL_RUNNING.with(target.pid as u32))
 }
 
-/// Follows the schedule of `--retry`, or else the usual one, until it is over or `act` says that the daemon is dead; gives
-/// whether it is.
-///
-/// # Errors
-/// That of `act`.
-pub(super) fn follow(
-    plan: &Plan,
-    usual: Word,
-    act: &mut dyn FnMut(Item) -> Result<bool, Reason>,
-) -> Result<bool, Reason> {
-    let schedule = plan.options.value(Opt::Retry).unwrap_or(usual);
-    if let Some((wait, rest)) = scan::seconds(schedule)
-        && rest.first() == 0
-    {
-        for signal in [plan.value(Value::Signal).unwrap_or(SIGTERM.into()), SIGKILL.into()] {
-            if act(Item::Signal(signal))? || act(Item::Wait(wait))? {
-                return Ok(true);
-            }
-        }
-        return Ok(false);
-    }
-    let mut rest = schedule;
-    let mut again = None;
-    loop {
-        let behind = match scan::forever(rest) {
-            Some(behind) => {
-                again = Some(behind.rest());
-                behind
-            }
-            None => {
-                let Some((item, behind)) = scan::item(rest) else {
-                    return Ok(false);
-                };
-                if act(item)? {
-                    return Ok(true);
-                }
-                behind
-            }
-        };
-        rest = match (behind.first(), again) {
-            (0, Some(start)) => start,
-            _ => behind.rest(),
-        };
-    }
+/// The schedule of `--retry`, or else the usual one.
+pub(super) fn schedule(plan: &Plan, usual: Word) -> Schedule {
+    Schedule::new(plan.options.value(Opt::Retry), usual, plan.value(Value::Signal).unwrap_or(SIGTERM.into()))
 }
 
 impl Target<'_> {
@@ -134,14 +91,14 @@ impl Target<'_> {
     }
 
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
-    fn send(&self, signal: u64) -> Result<(), Reason> {
+    fn send(&self, signal: u32) -> Result<(), Reason> {
         let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
         let sent = if group {
-            sys::kill(-self.pid, signal as u32)
+            sys::kill(-self.pid, signal)
         } else {
-            sys::pidfd_send_signal(self.process, signal as u32).or_else(|errno| match errno.is(ESRCH) {
+            sys::pidfd_send_signal(self.process, signal).or_else(|errno| match errno.is(ESRCH) {
                 true => Err(errno),
-                false => sys::kill(self.pid, signal as u32),
+                false => sys::kill(self.pid, signal),
             })
         };
         match sent {
@@ -151,25 +108,18 @@ impl Target<'_> {
     }
 
     /// Waits so many milliseconds for the end; gives whether it came.
-    fn wait(&self, wait: u64) -> Result<bool, Reason> {
-        let end = Deadline::after(wait)?;
-        loop {
-            let left = end.left()?;
-            let mut process = [PollFd::new(self.process)];
-            let ready = if self.process.is_some() {
-                sys::ppoll(&mut process, Some(left)).is_ok() && process[0].is_ready()
-            } else {
-                !self.is_alive() || {
-                    let _ = sys::ppoll(&mut process, Some(left.min(POLL)));
-                    false
-                }
-            };
-            if ready {
-                return Ok(true);
-            }
-            if left == 0 {
-                return Ok(false);
-            }
+    fn ends_within(&self, mut time: u64) -> bool {
+        if self.process.is_some() {
+            return sys::is_ready(self.process, POLLIN, time);
         }
+        while self.is_alive() {
+            if time == 0 {
+                return false;
+            }
+            let pause = time.min(POLL);
+            sys::pause(pause);
+            time -= pause;
+        }
+        true
     }
 }

@@ -42,20 +42,17 @@ pub fn exit(status: u32) -> ! {
     }
 }
 
-/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives its wait status, or `None` if
-/// `options` holds WNOHANG and it still runs.
+/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives which and how it
+/// ended. That is no child, 0, if `options` holds WNOHANG and it still runs.
 ///
 /// # Errors
 /// ECHILD: not a child, or reaped by the kernel; [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
-pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
-    let mut status = 0;
+pub fn wait4(pid: Pid, options: u32) -> Result<WaitStatus> {
+    let mut bits = 0;
+    let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    match value(unsafe {
-        persist(Sysno::wait4, pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0)
-    })? {
-        0 => Ok(None),
-        pid => Ok(Some(WaitStatus { pid: pid as Pid, bits: status })),
-    }
+    let pid = value(unsafe { persist(Sysno::wait4, pid as usize, &raw mut bits as usize, options as usize, 0) })?;
+    Ok(WaitStatus { pid: pid as Pid, bits })
 }
 
 /// How a child ended.
@@ -298,44 +295,6 @@ pub fn pidfd_open(pid: Pid) -> Result<Fd> {
 pub fn pidfd_send_signal(process: Fd, signal: u32) -> Result<()> {
     // SAFETY: no information goes with the signal.
     done(unsafe { call!(pidfd_send_signal, process.0, signal, 0, 0) })
-}
-
-/// `ppoll(descriptors, timeout)`—Wait until one of them can be read, or the time (in milliseconds), if there is one, is over; gives how many
-/// can. A negative descriptor is none.
-///
-/// # Errors
-/// EINTR: a signal came; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
-pub fn ppoll(descriptors: &mut [PollFd], timeout: Option<u64>) -> Result<u32> {
-    let time = timeout.map(super::signal::milliseconds);
-    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
-    // SAFETY: the kernel reads the time and writes within the slice.
-    value(unsafe { call!(ppoll, descriptors.as_mut_ptr(), descriptors.len(), time, 0, 0) })
-}
-
-/// Whether a descriptor can be written without waiting.
-pub fn can_write(fd: Fd) -> bool {
-    ppoll(&mut [PollFd::for_writing(fd)], Some(0)) == Ok(1)
-}
-
-/// A descriptor to wait for.
-#[repr(transparent)]
-pub struct PollFd(abi::pollfd);
-
-impl PollFd {
-    /// One that is to become readable.
-    pub fn new(fd: Fd) -> PollFd {
-        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLIN as i16, revents: 0 })
-    }
-
-    /// One that is to become writable.
-    pub fn for_writing(fd: Fd) -> PollFd {
-        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLOUT as i16, revents: 0 })
-    }
-
-    /// Whether there is something to read, or the other end is closed.
-    pub fn is_ready(&self) -> bool {
-        self.0.revents != 0
-    }
 }
 
 /// `getrlimit(RLIMIT_NOFILE)`—The number of descriptors that a process may have, by its soft limit.
