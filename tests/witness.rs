@@ -46,6 +46,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         ioctl IOCTL
         ioprio_set IOPRIO_SET
         kill KILL
+        lseek LSEEK
         mknodat MKNODAT
         mmap MMAP
         newfstatat NEWFSTATAT

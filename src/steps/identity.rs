@@ -4,10 +4,10 @@
 
 use super::Launch;
 use crate::options::Opt;
-use crate::passwd::Line;
+use crate::passwd;
 use crate::report::Reason;
 use crate::sys::abi::{ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
-use crate::sys::zstr::{Vectors, Word, ZStr};
+use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd};
 
 /// The ids that were asked for, as far as they are known.
@@ -24,9 +24,6 @@ const PASSWD: Word = ZStr::new(c"/etc/passwd");
 
 /// Where groups are looked up.
 const GROUP: Word = ZStr::new(c"/etc/group");
-
-/// Room for the variables that a user brings: as much as the kernel takes for one.
-const ROOM: usize = 1 << 17;
 
 impl Identity {
     /// Nothing asked for.
@@ -65,29 +62,23 @@ impl Launch<'_> {
     }
 
     fn find_named_user(&mut self, user: Word) -> Result<(), Reason> {
-        let mut variables = Variables { room: sys::mmap(ROOM)?, length: 0 };
-        let mut ids = None;
-        each_byte(PASSWD, user, &mut |line, byte| {
-            match (byte, line.field) {
-                _ if !line.is_own => {}
-                (b':', 5) => variables.push(ZStr::new(c"HOME=")),
-                (b':', 6) => variables.end_and_push(ZStr::new(c"SHELL=")),
-                (b'\n', fields) => match (line.id(0), line.id(1)) {
-                    (Some(uid), Some(gid)) if fields == 7 => ids = Some((uid, gid)),
-                    _ => variables.length = 0, // no user: there may be another line
-                },
-                (_, 5 | 6) => variables.push_byte(byte),
-                _ => {}
+        let mut text = read(PASSWD)?;
+        loop {
+            let (uid, rest) = passwd::find(&mut text, user, false).ok_or(Reason::NOT_FOUND)?;
+            if let Some((gid, directory, shell)) = passwd::user(rest) {
+                (self.identity.uid, self.identity.gid) = (Some(uid), Some(gid));
+                self.bring(ZStr::new(c"HOME="), directory, b':')?;
+                self.bring(ZStr::new(c"SHELL="), shell, b'\n')?;
+                self.bring(ZStr::new(c"USER="), user, b':')?;
+                return self.bring(ZStr::new(c"LOGNAME="), user, b':');
             }
-            ids.is_some()
-        })?;
-        let (uid, gid) = ids.ok_or(Reason::NOT_FOUND)?;
-        (self.identity.uid, self.identity.gid) = (Some(uid), Some(gid));
-        for name in [c"USER=", c"LOGNAME="] {
-            variables.end_and_push(ZStr::new(name));
-            variables.push(user);
         }
-        variables.set(&mut self.vectors)
+    }
+
+    /// Sets a variable, unless the command line sets it.
+    fn bring(&mut self, name: Word, value: Word, end: u8) -> Result<(), Reason> {
+        self.vectors.set_default(sys::mmap_string(name, value, end)?);
+        Ok(())
     }
 
     /// Finds the id of `--group`.
@@ -103,25 +94,22 @@ impl Launch<'_> {
         if let Some(mut list) = self.plan.options.value(Opt::Groups) {
             while list.first() != 0 {
                 identity.join(find_group(list)?)?;
-                list = list.find(b',').rest();
+                list = list.past(b',');
             }
             return Ok(());
         }
         if let Some(gid) = identity.gid {
             identity.join(gid)?;
         }
-        let mut joined = Ok(());
         if let Some(user) = self.plan.options.value(Opt::User)
             && id(user)?.is_none()
         {
-            each_byte(GROUP, user, &mut |line, byte| {
-                if let (b'\n', true, Some(gid)) = (byte, line.has_member, line.id(0)) {
-                    joined = identity.join(gid);
-                }
-                joined.is_err()
-            })?;
+            let mut text = read(GROUP)?;
+            while let Some((gid, _)) = passwd::find(&mut text, user, true) {
+                identity.join(gid)?;
+            }
         }
-        joined
+        Ok(())
     }
 
     /// Sets the supplementary groups. Where that is not permitted, it is no failure as long as nothing would change: the
@@ -156,48 +144,6 @@ impl Launch<'_> {
     }
 }
 
-/// The variables that a user brings, each ending with a NUL, in memory that is all NULs.
-struct Variables {
-    room: &'static mut [u8],
-    length: usize,
-}
-
-impl Variables {
-    fn push_byte(&mut self, byte: u8) {
-        if let Some(slot) = self.room.get_mut(self.length) {
-            *slot = byte;
-        }
-        self.length += 1;
-    }
-
-    fn push(&mut self, mut text: ZStr) {
-        while !text.ends(b':') {
-            self.push_byte(text.first());
-            text = text.rest();
-        }
-    }
-
-    fn end_and_push(&mut self, text: ZStr) {
-        self.push_byte(0);
-        self.push(text);
-    }
-
-    /// Puts them into the environment, each unless the command line sets it.
-    fn set(self, vectors: &mut Vectors) -> Result<(), Reason> {
-        if self.length >= self.room.len() {
-            return Err(Errno::TOOBIG.into());
-        }
-        let mut rest = self.room;
-        for _ in 0..4 {
-            let length = rest.iter().position(|byte| *byte == 0).unwrap_or(0);
-            let (entry, behind) = rest.split_at_mut_checked(length + 1).unwrap_or_default();
-            vectors.set_default(ZStr::terminate(entry));
-            rest = behind;
-        }
-        Ok(())
-    }
-}
-
 /// The number that a user or group is given by, up to a `:`, a `,` or the end; `None` if it is a name. A number that no id
 /// can be is not looked up as a name.
 fn id(text: Word) -> Result<Option<u32>, Reason> {
@@ -215,44 +161,28 @@ fn id(text: Word) -> Result<Option<u32>, Reason> {
 
 /// The id of a group, up to a `,` or the end.
 fn find_group(text: Word) -> Result<u32, Reason> {
-    let mut found = id(text)?;
-    if found.is_none() {
-        each_byte(GROUP, text, &mut |line, byte| {
-            if byte == b'\n' && line.is_own {
-                found = line.id(0);
-            }
-            found.is_some()
-        })?;
+    if let Some(id) = id(text)? {
+        return Ok(id);
     }
-    found.ok_or(Reason::NOT_FOUND)
+    match passwd::find(&mut read(GROUP)?, text, false) {
+        Some((id, _)) => Ok(id),
+        None => Err(Reason::NOT_FOUND),
+    }
 }
 
-/// Reads a file line by line, looking for a name; `visit` sees the line so far with each byte, and says when it is enough.
-/// A missing file has no lines.
-fn each_byte(path: Word, name: Word, visit: &mut dyn FnMut(&Line, u8) -> bool) -> Result<(), Reason> {
+/// Reads a file. A missing one is empty.
+fn read(path: Word) -> Result<Word, Reason> {
     let file = match sys::openat(Fd::CWD, path, O_RDONLY, 0) {
-        Err(errno) if errno.is(ENOENT) => return Ok(()),
+        Err(errno) if errno.is(ENOENT) => return Ok(ZStr::new(c"")),
         opened => opened?,
     };
-    let mut line = Line::new(name);
-    let mut buffer = [0; 1024];
-    let mut enough = false;
-    while !enough {
-        let size = sys::read(file, &mut buffer)? as usize;
-        enough = size == 0;
-        // A last line may lack its newline.
-        let chunk = if enough { b"\n" } else { buffer.get(..size).unwrap_or_default() };
-        for &byte in chunk {
-            let complete = line.feed(byte);
-            if visit(&line, byte) {
-                enough = true;
-                break;
-            }
-            if complete {
-                line = Line::new(name);
-            }
+    let content = sys::mmap(sys::size(file)? as usize + 1)?;
+    sys::pread(file, content)?;
+    sys::close(file);
+    for byte in content.iter_mut() {
+        if *byte == 0 {
+            *byte = b'?'; // no end: there are lines behind it
         }
     }
-    sys::close(file);
-    Ok(())
+    Ok(ZStr::terminate(content))
 }

@@ -8,7 +8,7 @@ use crate::report::Reason;
 use crate::scan::{self, Notice};
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SignalSet, Time};
+use crate::sys::{self, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DEATH: u64 = 200;
@@ -20,14 +20,10 @@ impl Launch<'_> {
     /// Opens what COMMAND tells its readiness by.
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
         if self.by_socket() {
-            const NAME: &[u8] = b"NOTIFY_SOCKET=@";
-            let mut name = [0; 16];
-            self.notification[0] = sys::notification_socket(&mut name)?;
-            let variable = sys::mmap(64)?;
-            for (slot, byte) in variable.iter_mut().zip(NAME.iter().chain(&name)) {
-                *slot = *byte;
-            }
-            let variable = ZStr::terminate(variable);
+            let mut address = [0; 16];
+            self.notification[0] = sys::notification_socket(&mut address)?;
+            let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
+            let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0)?;
             self.vectors.remove(variable);
             self.vectors.append(variable);
         } else {
@@ -106,13 +102,14 @@ impl Launch<'_> {
     }
 
     /// Takes what there is of a notification, which may extend the time; gives whether COMMAND is ready.
+    #[inline(never)]
     fn hear(&self, time: &mut Time) -> Result<bool, Reason> {
         let mut buffer = [0; 4096];
         let source = self.notification[0];
         if !self.by_socket() {
             return match sys::read(source, &mut buffer)? {
                 0 => Err(Reason::CLOSED),
-                _ => Ok(buffer.contains(&b'\n')),
+                _ => Ok(buffer.iter().any(|byte| *byte == b'\n')),
             };
         }
         let datagram = sys::receive(source, &mut buffer)?;

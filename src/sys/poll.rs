@@ -3,24 +3,28 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, persist, value};
+use super::call::{Result, Sysno, persist};
 use super::file::Fd;
 
 /// A span of time, which the kernel counts down while it waits (struct timespec).
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
-#[repr(transparent)]
-pub struct Time([i64; 2]);
+#[repr(C)]
+pub struct Time {
+    seconds: i64,
+    nanoseconds: i64,
+}
 
 impl Time {
     /// None any more.
-    pub const OVER: Time = Time([0, 0]);
+    pub const OVER: Time = Time { seconds: 0, nanoseconds: 0 };
 
     /// Longer than any process lives.
-    pub const ENDLESS: Time = Time([1 << 31, 0]);
+    pub const ENDLESS: Time = Time { seconds: 1 << 31, nanoseconds: 0 };
 
     /// So many milliseconds.
+    #[inline(never)]
     pub fn new(milliseconds: u64) -> Time {
-        Time([(milliseconds / 1000) as i64, (milliseconds % 1000 * 1_000_000) as i64])
+        Time { seconds: (milliseconds / 1000) as i64, nanoseconds: (milliseconds % 1000 * 1_000_000) as i64 }
     }
 }
 
@@ -47,7 +51,7 @@ impl PollFd {
 pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
     let first = descriptors.as_mut_ptr() as usize;
     // SAFETY: the kernel writes within the slice, and the time.
-    let ready = value(unsafe { persist(Sysno::ppoll, first, descriptors.len(), &raw mut *time as usize, 0) })?;
+    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, Sysno::ppoll) }?;
     if ready == 0 {
         *time = Time::OVER; // whoever runs with STICKY_TIMEOUTS (personality(2)) gets it back as it was
     }

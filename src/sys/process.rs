@@ -3,9 +3,12 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, persist, value};
+use super::call::{Errno, Result, Sysno, call, done, persist};
 use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
+
+/// The longest argument or variable with its NUL (MAX_ARG_STRLEN in include/uapi/linux/binfmts.h).
+const ARGUMENT_MAX: usize = 1 << 17;
 
 /// A process id; negative where a call takes a process group.
 pub type Pid = i32;
@@ -51,7 +54,7 @@ pub fn wait4(pid: Pid, options: u32) -> Result<WaitStatus> {
     let mut bits = 0;
     let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    let pid = value(unsafe { persist(Sysno::wait4, pid as usize, &raw mut bits as usize, options as usize, 0) })?;
+    let pid = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, Sysno::wait4) }?;
     Ok(WaitStatus { pid: pid as Pid, bits })
 }
 
@@ -81,7 +84,7 @@ impl WaitStatus {
 /// EPERM: already a process group leader; [setsid(2)](https://man7.org/linux/man-pages/man2/setsid.2.html)
 pub fn setsid() -> Result<Pid> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(setsid) }).map(|pid| pid as Pid)
+    unsafe { persist(0, 0, 0, 0, Sysno::setsid) }.map(|pid| pid as Pid)
 }
 
 /// `setpgid(0, 0)`—Create a process group with the caller as its leader.
@@ -99,7 +102,7 @@ pub fn setpgid() -> Result<()> {
 /// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
 pub fn getpgid(pid: Pid) -> Result<Pid> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(getpgid, pid) }).map(|group| group as Pid)
+    unsafe { persist(pid as usize, 0, 0, 0, Sysno::getpgid) }.map(|group| group as Pid)
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -155,7 +158,7 @@ pub fn setgroups(groups: &[u32]) -> Result<()> {
 /// EINVAL: there is not room enough; [getgroups(2)](https://man7.org/linux/man-pages/man2/getgroups.2.html)
 pub fn getgroups(room: &mut [u32]) -> Result<u32> {
     // SAFETY: the kernel writes within the slice.
-    value(unsafe { call!(getgroups, room.len(), room.as_mut_ptr()) })
+    unsafe { persist(room.len(), room.as_mut_ptr() as usize, 0, 0, Sysno::getgroups) }
 }
 
 /// `setgid(id)`—Set the group ids: of a privileged process real, effective and saved one.
@@ -262,7 +265,10 @@ pub fn mmap(size: usize) -> Result<&'static mut [u8]> {
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    value(answer)?;
+    // What is no address is negative.
+    if answer as isize <= 0 {
+        return Err(done(answer).err().unwrap_or(Errno::IO));
+    }
     // SAFETY: this memory is new, and nobody unmaps it.
     Ok(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
 }
@@ -277,6 +283,24 @@ pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
     Ok(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), count) })
 }
 
+/// The same for a string: `first`, and behind it what `second` has before `end`, as far as the kernel takes it as a variable.
+///
+/// # Errors
+/// As [`mmap`]; E2BIG if it is longer.
+pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Result<Word> {
+    let room = mmap(ARGUMENT_MAX + 1)?;
+    let mut slots = room.iter_mut();
+    for (mut text, end) in [(first, 0), (second, end)] {
+        while let Some((byte, rest)) = text.split()
+            && byte != end
+        {
+            *slots.next().ok_or(Errno::TOOBIG)? = byte;
+            text = rest;
+        }
+    }
+    Ok(ZStr::terminate(room))
+}
+
 /// `pidfd_open(pid)`—A descriptor of a process, which can be read once it has ended.
 ///
 /// # Errors
@@ -284,7 +308,7 @@ pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
 /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
 pub fn pidfd_open(pid: Pid) -> Result<Fd> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(pidfd_open, pid, 0) }).map(Fd)
+    unsafe { persist(pid as usize, 0, 0, 0, Sysno::pidfd_open) }.map(Fd)
 }
 
 /// `pidfd_send_signal(process, signal)`—Send a signal to the process that a descriptor is of.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, call, done, persist, value};
+use super::call::{Result, Sysno, call, done, persist};
 use super::file::Fd;
 use super::process::Pid;
 
@@ -66,8 +66,10 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
 /// [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html)
 pub fn signalfd(set: SignalSet) -> Result<Fd> {
     // SAFETY: the kernel reads the set.
-    let answer = unsafe { call!(signalfd4, usize::MAX, &raw const set, size_of::<SignalSet>(), abi::O_CLOEXEC) };
-    value(answer).map(Fd)
+    let fd = unsafe {
+        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, Sysno::signalfd4)
+    };
+    fd.map(Fd)
 }
 
 /// `read(signals)`—Take the next signal from such a descriptor, waiting for one.
@@ -77,7 +79,7 @@ pub fn signalfd(set: SignalSet) -> Result<Fd> {
 pub fn read_signal(signals: Fd) -> Result<u32> {
     let mut signal = [0_u32; 32]; // struct signalfd_siginfo, which begins with the number
     // SAFETY: the kernel writes within the structure.
-    value(unsafe { persist(Sysno::read, signals.0 as usize, signal.as_mut_ptr() as usize, size_of_val(&signal), 0) })?;
+    unsafe { persist(signals.0 as usize, signal.as_mut_ptr() as usize, size_of_val(&signal), 0, Sysno::read) }?;
     Ok(signal[0])
 }
 
