@@ -28,6 +28,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         dup3 DUP3
         execve EXECVE
         exit_group EXIT_GROUP
+        faccessat FACCESSAT
         fchmod FCHMOD
         fchdir FCHDIR
         fcntl FCNTL

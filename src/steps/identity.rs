@@ -38,11 +38,18 @@ impl Identity {
 
     /// Adds a supplementary group.
     fn join(&mut self, gid: u32) -> Result<(), Reason> {
-        if !self.groups.iter().take(self.count).any(|group| *group == gid) {
-            *self.groups.get_mut(self.count).ok_or(Errno::TOOBIG)? = gid;
-            self.count += 1;
+        let mut index = 0;
+        while let Some(group) = self.groups.get_mut(index) {
+            if index == self.count {
+                *group = gid;
+                self.count += 1;
+            }
+            if *group == gid {
+                return Ok(());
+            }
+            index += 1;
         }
-        Ok(())
+        Err(Errno::TOOBIG.into())
     }
 }
 
@@ -62,7 +69,8 @@ impl Launch<'_> {
     }
 
     fn find_named_user(&mut self, user: Word) -> Result<(), Reason> {
-        let mut text = read(PASSWD)?;
+        let mut text = user;
+        read(PASSWD, &mut text)?;
         loop {
             let (uid, rest) = passwd::find(&mut text, user, false).ok_or(Reason::NOT_FOUND)?;
             if let Some((gid, directory, shell)) = passwd::user(rest) {
@@ -77,7 +85,7 @@ impl Launch<'_> {
 
     /// Sets a variable, unless the command line sets it.
     fn bring(&mut self, name: Word, value: Word, end: u8) -> Result<(), Reason> {
-        self.vectors.set_default(sys::mmap_string(name, value, end)?);
+        self.vectors.set_default(sys::mmap_string(name, value, end).ok_or(Errno::NOMEM)?);
         Ok(())
     }
 
@@ -90,7 +98,7 @@ impl Launch<'_> {
     /// Finds the ids of `--groups`, or else those of the primary group and of the groups that the named user is in.
     pub(super) fn find_groups(&mut self) -> Result<(), Reason> {
         let identity = &mut self.identity;
-        identity.groups = sys::mmap_numbers(NGROUPS_MAX)?;
+        identity.groups = sys::mmap_numbers::<NGROUPS_MAX>().ok_or(Errno::NOMEM)?;
         if let Some(mut list) = self.plan.options.value(Opt::Groups) {
             while list.first() != 0 {
                 identity.join(find_group(list)?)?;
@@ -104,7 +112,8 @@ impl Launch<'_> {
         if let Some(user) = self.plan.options.value(Opt::User)
             && id(user)?.is_none()
         {
-            let mut text = read(GROUP)?;
+            let mut text = user;
+            read(GROUP, &mut text)?;
             while let Some((gid, _)) = passwd::find(&mut text, user, true) {
                 identity.join(gid)?;
             }
@@ -160,23 +169,26 @@ fn id(text: Word) -> Result<Option<u32>, Reason> {
 }
 
 /// The id of a group, up to a `,` or the end.
-fn find_group(text: Word) -> Result<u32, Reason> {
-    if let Some(id) = id(text)? {
+fn find_group(name: Word) -> Result<u32, Reason> {
+    if let Some(id) = id(name)? {
         return Ok(id);
     }
-    match passwd::find(&mut read(GROUP)?, text, false) {
+    let mut text = name;
+    read(GROUP, &mut text)?;
+    match passwd::find(&mut text, name, false) {
         Some((id, _)) => Ok(id),
         None => Err(Reason::NOT_FOUND),
     }
 }
 
-/// Reads a file. A missing one is empty.
-fn read(path: Word) -> Result<Word, Reason> {
+/// Reads a file into `text`. A missing one is empty.
+fn read(path: Word, text: &mut Word) -> Result<(), Reason> {
+    *text = ZStr::new(c"");
     let file = match sys::openat(Fd::CWD, path, O_RDONLY, 0) {
-        Err(errno) if errno.is(ENOENT) => return Ok(ZStr::new(c"")),
+        Err(errno) if errno.is(ENOENT) => return Ok(()),
         opened => opened?,
     };
-    let content = sys::mmap(sys::size(file)? as usize + 1)?;
+    let content = sys::mmap(sys::size(file)? as usize + 1).ok_or(Errno::NOMEM)?;
     sys::pread(file, content)?;
     sys::close(file);
     for byte in content.iter_mut() {
@@ -184,5 +196,6 @@ fn read(path: Word) -> Result<Word, Reason> {
             *byte = b'?'; // no end: there are lines behind it
         }
     }
-    Ok(ZStr::terminate(content))
+    *text = ZStr::terminate(content);
+    Ok(())
 }

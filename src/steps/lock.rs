@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::Launch;
+use super::{Launch, Lock};
 use crate::report::Reason;
-use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY};
+use crate::sys::abi::{
+    AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
+};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Stat};
 
@@ -20,22 +22,25 @@ const PID_LENGTH: usize = 16;
 const PATH: [u8; PID + PID_LENGTH + "/stat\0".len()] = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 impl Launch<'_> {
-    /// Takes a lock for the daemon's life, unless the file is a pidfile and the pid in it stands for a daemon that lost its
+    /// Takes a lock for the daemon's life, unless its file is a pidfile and the pid in it stands for a daemon that lost its
     /// lock.
-    pub(super) fn lock(&self, fd: Fd, pidfile: bool) -> Result<(), Reason> {
+    pub(super) fn lock(&self, lock: Lock) -> Result<(), Reason> {
+        let fd = self.locks[lock as usize];
+        let pidfile = lock != Lock::Lockfile;
         while let Err(errno) = sys::lock(fd) {
             if !errno.is(EAGAIN) {
                 return Err(errno.into());
             }
             refuse(lock_holder(fd, pidfile))?;
-            if let Some(pid) = sys::lock_holder(fd, F_WRLCK)? {
+            if let Ok(pid) = sys::lock_holder(fd, F_WRLCK) {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
             }
         }
-        if !self.is_current(fd)? {
-            return Err(Reason::PATH_CHANGED);
+        match sys::same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
+            Ok(()) if pidfile => refuse(recorded_daemon(fd)),
+            Err(errno) if errno.is(ENOENT) => Err(Reason::PATH_CHANGED),
+            current => Ok(current?),
         }
-        if pidfile { refuse(recorded_daemon(fd)) } else { Ok(()) }
     }
 }
 
@@ -67,10 +72,10 @@ pub fn holder(pidfile: Fd) -> Result<u32, Reason> {
 fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
     let mut tries = TRIES;
     loop {
-        let pid = match sys::lock_holder(fd, F_RDLCK)? {
-            None => return Err(Reason::NOT_RUNNING),
-            Some(pid) if pid > 1 => pid as u32,
-            Some(_) => return Err(Reason::RUNNING_ELSEWHERE), // of another pid namespace, or with another kind of lock
+        let pid = match sys::lock_holder(fd, F_RDLCK) {
+            Err(errno) if errno.is(ENOENT) => return Err(Reason::NOT_RUNNING),
+            Ok(..2) => return Err(Reason::RUNNING_ELSEWHERE), // of another pid namespace, or with another kind of lock
+            holder => holder? as u32,
         };
         if !pidfile || tries == 0 || recorded_pid(fd, &mut { PATH })? == pid {
             return Ok(pid);
@@ -103,21 +108,17 @@ fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
         return Err(Reason::NOT_RUNNING);
     }
     let Ok(file) = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0) else {
-        let proc = sys::fstatat(Fd::CWD, ZStr::new(c"/proc/self"), &mut Stat::new(), 0);
-        return Err(Reason::NOT_RUNNING.with(proc.is_err().into()));
+        let unproven = !sys::exists(ZStr::new(c"/proc/self"));
+        return Err(Reason::NOT_RUNNING.with(unproven.into()));
     };
     let mut stat = [0; 512];
-    let read = sys::read(file, &mut stat);
+    let _ = sys::read(file, &mut stat); // nothing is there if it died in between
     sys::close(file);
-    match read {
-        Err(errno) if errno.is(ESRCH) => return Err(Reason::NOT_RUNNING), // it died in between
-        read => read?,
-    };
-    let started = start_time(ZStr::terminate(&mut stat)).ok_or(Reason::NOT_RUNNING)?;
+    let started = start_time(ZStr::terminate(&mut stat)).ok_or(Reason::NOT_RUNNING)? as i64 * 10_000_000;
     let mut file = Stat::new();
     sys::fstat(pidfile, &mut file)?;
-    let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
-    let age = file.written() - (boot + started as i64 * 10_000_000);
+    let boot = sys::clock_gettime(CLOCK_REALTIME) - sys::clock_gettime(CLOCK_BOOTTIME);
+    let age = file.written() - (boot + started);
     if (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
 }
 

@@ -8,7 +8,7 @@ use crate::report::Reason;
 use crate::scan::{self, Notice};
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
+use crate::sys::{self, Errno, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DEATH: u64 = 200;
@@ -23,7 +23,7 @@ impl Launch<'_> {
             let mut address = [0; 16];
             self.notification[0] = sys::notification_socket(&mut address)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
-            let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0)?;
+            let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0).ok_or(Errno::NOMEM)?;
             self.vectors.remove(variable);
             self.vectors.append(variable);
         } else {

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Launch, Step, files};
+use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
 use crate::sys::{self, Pid, SignalSet};
@@ -70,15 +70,6 @@ impl Launch<'_> {
             left -= POLL;
         }
         self.remove_pidfiles();
-    }
-
-    /// Removes the pidfiles of a daemon that is reaped.
-    pub(super) fn remove_pidfiles(&self) {
-        for (pidfile, path) in [(self.child_pidfile, self.plan.child_pidfile()), (self.pidfile, self.plan.pidfile())] {
-            if pidfile.is_some() {
-                files::remove(pidfile, self.directory, path);
-            }
-        }
     }
 }
 

@@ -19,6 +19,9 @@ impl Errno {
     /// ENOENT: no such file or directory.
     pub const NOENT: Errno = Errno::new(abi::ENOENT);
 
+    /// ENOMEM: cannot allocate memory.
+    pub const NOMEM: Errno = Errno::new(abi::ENOMEM);
+
     /// EMFILE: too many open files.
     pub const MFILE: Errno = Errno::new(abi::EMFILE);
 

@@ -89,15 +89,15 @@ pub fn lock(fd: Fd) -> Result<()> {
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
-/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace; `None` if nobody does.
+/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace.
 ///
 /// # Errors
-/// [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
-pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
+/// ENOENT: nobody does; [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
+pub fn lock_holder(fd: Fd, kind: u32) -> Result<i32> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
     unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, Sysno::fcntl) }?;
-    Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
+    if lock.l_type == abi::F_UNLCK as i16 { Err(Errno::NOENT) } else { Ok(lock.l_pid) }
 }
 
 fn whole_file(kind: u32) -> abi::flock {
@@ -176,16 +176,24 @@ pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
     fstatat(fd, ZStr::new(c""), stat, abi::AT_EMPTY_PATH)
 }
 
-/// Whether a descriptor is of the file that a path names, as [`fstatat`] takes it.
+/// Makes sure that a descriptor is of the file that a path names, as [`fstatat`] takes it.
 ///
 /// # Errors
-/// As [`fstatat`].
-pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
+/// ENOENT: it names another or none; else as [`fstatat`].
+pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
     let mut stats = [const { Stat::new() }; 2];
     let [open, named] = &mut stats;
     fstat(fd, open)?;
     fstatat(dir, path, named, flags)?;
-    Ok(open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev)
+    if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
+}
+
+/// `faccessat(path, F_OK)`—Whether a path names a file.
+///
+/// [access(2)](https://man7.org/linux/man-pages/man2/access.2.html)
+pub fn exists(path: ZStr) -> bool {
+    // SAFETY: the kernel reads the path up to its NUL.
+    done(unsafe { call!(faccessat, abi::AT_FDCWD, path.as_ptr(), 0) }).is_ok()
 }
 
 /// `read(fd, buffer)`—Read at most as many bytes as the buffer holds; 0 is the end of the file.

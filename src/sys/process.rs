@@ -256,49 +256,43 @@ pub fn set_controlling_terminal(fd: Fd) -> Result<()> {
     done(unsafe { call!(ioctl, fd.0, abi::TIOCSCTTY, 1) })
 }
 
-/// `mmap(size)`—New memory, all zero, of which nothing is in use before it is touched.
+/// `mmap(size)`—New memory, all zero, of which nothing is in use before it is touched; `None` if there is not so much.
 ///
-/// # Errors
-/// ENOMEM: not so much; [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html)
-pub fn mmap(size: usize) -> Result<&'static mut [u8]> {
+/// [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html)
+pub fn mmap(size: usize) -> Option<&'static mut [u8]> {
     let protection = abi::PROT_READ | abi::PROT_WRITE;
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    // What is no address is negative.
     if answer as isize <= 0 {
-        return Err(done(answer).err().unwrap_or(Errno::IO));
+        return None; // no address
     }
     // SAFETY: this memory is new, and nobody unmaps it.
-    Ok(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
+    Some(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
 }
 
 /// The same for numbers.
-///
-/// # Errors
-/// As [`mmap`].
-pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
-    let bytes = mmap(count * size_of::<u32>())?;
+pub fn mmap_numbers<const COUNT: usize>() -> Option<&'static mut [u32; COUNT]> {
+    let bytes = mmap(COUNT * size_of::<u32>())?;
     // SAFETY: a page is aligned for every type, and a number may have any bits.
-    Ok(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), count) })
+    Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
 }
 
-/// The same for a string: `first`, and behind it what `second` has before `end`, as far as the kernel takes it as a variable.
-///
-/// # Errors
-/// As [`mmap`]; E2BIG if it is longer.
-pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Result<Word> {
+/// The same for a string: `first`, and behind it what `second` has before `end`, which is not in the first. It is cut off
+/// where it is too long to be a variable.
+pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
     let room = mmap(ARGUMENT_MAX + 1)?;
-    let mut slots = room.iter_mut();
-    for (mut text, end) in [(first, 0), (second, end)] {
+    let mut length = 0;
+    for mut text in [first, second] {
         while let Some((byte, rest)) = text.split()
             && byte != end
         {
-            *slots.next().ok_or(Errno::TOOBIG)? = byte;
+            *room.get_mut(length)? = byte;
+            length += 1;
             text = rest;
         }
     }
-    Ok(ZStr::terminate(room))
+    Some(ZStr::terminate(room))
 }
 
 /// `pidfd_open(pid)`—A descriptor of a process, which can be read once it has ended.
@@ -334,11 +328,11 @@ pub fn descriptor_limit() -> Result<u32> {
 
 /// `clock_gettime(clock)`—A clock's time in nanoseconds.
 ///
-/// # Errors
-/// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html)
-pub fn clock_gettime(clock: u32) -> Result<i64> {
+/// Fails for no clock that there is: [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html).
+#[inline(never)]
+pub fn clock_gettime(clock: u32) -> i64 {
     let mut time = [0_i64; 2];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    done(unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) })?;
-    Ok(super::file::nanoseconds(time[0], time[1]))
+    unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    super::file::nanoseconds(time[0], time[1])
 }
