@@ -9,20 +9,21 @@
 
 use crate::sys::zstr::ZStr;
 
+/// What [`id`] gives where there is none: a number that no id can be.
+pub const NO_ID: u32 = u32::MAX;
+
 /// Finds the next line that has an id in field 2 and in field 0 a name, or, with `member`, that name among the users in
-/// field 3. The name ends at its NUL, a `:` or a `,`. Gives the id and what follows it; `text` becomes what follows the line.
-pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<(u32, ZStr<'a>)> {
+/// field 3. The name ends at its NUL, a `:` or a `,`. Gives where the id begins; `text` becomes what follows the line.
+pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a>> {
     while text.first() != 0 {
         let line = *text;
         *text = line.past(b'\n');
-        let Some((id, rest)) = behind(line, b':').and_then(|password| self::id(behind(password, b':')?)) else {
-            continue;
-        };
-        let mut word = if member { behind(rest, b':') } else { Some(line) };
-        while let Some(start) = word {
+        let found = field(line, 2).filter(|found| id(*found) != NO_ID);
+        let mut word = if member { field(line, 3) } else { Some(line) };
+        while let (Some(start), true) = (word, found.is_some()) {
             match end(start, name) {
-                Some(b':') => return Some((id, rest)),
-                Some(b',' | b'\n' | 0) if member => return Some((id, rest)),
+                Some(b':') => return found,
+                Some(b',' | b'\n' | 0) if member => return found,
                 _ => word = if member { behind(start, b',') } else { None },
             }
         }
@@ -30,25 +31,26 @@ pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<(u32, Z
     None
 }
 
-/// The group of the user whose line goes on with `rest` behind its id, the directory and the shell; if that line has all
-/// its fields.
-pub fn user(rest: ZStr) -> Option<(u32, ZStr, ZStr)> {
-    let (gid, rest) = id(behind(rest, b':')?)?;
-    let directory = behind(behind(rest, b':')?, b':')?;
-    let shell = behind(directory, b':')?;
-    if behind(shell, b':').is_some() {
-        return None;
+/// The field that comes so many behind the one that `text` begins in; `None` if the line has not so many.
+pub fn field(text: ZStr, count: u32) -> Option<ZStr> {
+    let mut field = Some(text);
+    for _ in 0..count {
+        field = behind(field?, b':');
     }
-    Some((gid, directory, shell))
+    field
 }
 
-/// The id that is all of a field, and what follows it: at most 2^32 - 2.
-fn id(field: ZStr) -> Option<(u32, ZStr)> {
-    let (id, rest) = field.number(10, u64::from(u32::MAX) - 1)?;
-    if matches!(rest.first(), b':' | b'\n' | 0) { Some((id as u32, rest)) } else { None }
+/// The id that is all of a field, or [`NO_ID`].
+#[inline(never)]
+pub fn id(field: ZStr) -> u32 {
+    match field.number(10, u64::from(NO_ID) - 1) {
+        Some((id, rest)) if matches!(rest.first(), b':' | b'\n' | 0) => id as u32,
+        _ => NO_ID,
+    }
 }
 
 /// What follows the next separator, a `:`, or a `,` in the same field; `None` if there is none in the line.
+#[inline(never)]
 fn behind(mut text: ZStr, separator: u8) -> Option<ZStr> {
     while let Some((byte, rest)) = text.split() {
         if byte == separator {

@@ -53,7 +53,7 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
 }
 
 /// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.
-pub fn name(text: Word, mut names: Word) -> Option<(u64, Word)> {
+pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
     let mut index = 0;
     while names.first() != 0 {
         let mut rest = text;
@@ -208,31 +208,17 @@ pub fn io_class(text: Word) -> Option<(u64, Word)> {
     Some(((index + 1) << 13 | priority, rest))
 }
 
-/// What a line of a datagram of sd_notify(3) says.
-pub enum Notice {
-    /// `READY=1`
-    Ready,
-    /// `ERRNO=N`: it has failed, for this reason.
-    Failed(u32),
-    /// `EXTEND_TIMEOUT_USEC=N`: it needs at least so much time from now on, in milliseconds.
-    Extend(u64),
-    /// Anything else, as STATUS and MAINPID.
-    Other,
-}
+/// The variables of sd_notify(3) that mean something here: it is ready; it has failed, for this reason; it needs at least so
+/// many microseconds from now on. STATUS, MAINPID and others do not.
+pub const READY: u64 = 0;
+#[allow(missing_docs, reason = "see the first")]
+pub const ERRNO: u64 = 1;
+#[allow(missing_docs, reason = "see the first")]
+pub const EXTEND_TIMEOUT_USEC: u64 = 2;
 
-/// What a line says.
-pub fn notice(line: ZStr) -> Notice {
-    let number = |name| {
-        let (number, rest) = line.strip(ZStr::new(name))?.number(10, 1 << 50)?;
-        rest.ends(b'\n').then_some(number)
-    };
-    if number(c"READY=") == Some(1) {
-        Notice::Ready
-    } else if let Some(errno @ 1..4096) = number(c"ERRNO=") {
-        Notice::Failed(errno as u32)
-    } else if let Some(time) = number(c"EXTEND_TIMEOUT_USEC=") {
-        Notice::Extend(time.div_ceil(1000))
-    } else {
-        Notice::Other
-    }
+/// Which of these variables a line of a datagram sets, and to what number.
+pub fn notice(line: ZStr) -> Option<(u64, u64)> {
+    let (variable, rest) = name(line, ZStr::new(c"READY\nERRNO\nEXTEND_TIMEOUT_USEC\n"))?;
+    let (number, rest) = rest.strip(ZStr::new(c"="))?.number(10, 1 << 50)?;
+    rest.ends(b'\n').then_some((variable, number))
 }

@@ -59,14 +59,17 @@ fn entries(name: &str, file: &str) -> Entries {
     let (file, name) = (word(file), word(name));
     let groups = |member| {
         let mut rest = file;
-        iter::from_fn(|| passwd::find(&mut rest, name, member)).map(|(id, _)| id).collect()
+        iter::from_fn(|| passwd::find(&mut rest, name, member)).map(passwd::id).collect()
     };
     let mut users = vec![];
     let mut rest = file;
-    while let Some((uid, behind)) = passwd::find(&mut rest, name, false) {
-        if let Some((gid, directory, shell)) = passwd::user(behind) {
+    while let Some(uid) = passwd::find(&mut rest, name, false) {
+        if let (Some(gid), Some(directory), Some(shell), None) =
+            (passwd::field(uid, 1), passwd::field(uid, 3), passwd::field(uid, 4), passwd::field(uid, 5))
+            && passwd::id(gid) != passwd::NO_ID
+        {
             let field = |text: Word, end| string(text).split(end).next().expect("a first one").to_owned();
-            users.push((uid, gid, field(directory, ':'), field(shell, '\n')));
+            users.push((passwd::id(uid), passwd::id(gid), field(directory, ':'), field(shell, '\n')));
         }
     }
     (users, groups(false), groups(true))

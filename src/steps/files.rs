@@ -2,8 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use core::mem;
-
 use super::Launch;
 use crate::report::{Decimal, Reason};
 use crate::sys::abi::{
@@ -45,7 +43,9 @@ impl Launch<'_> {
 
     /// Closes the files that are to be locked.
     pub(super) fn release_locks(&mut self) {
-        for fd in mem::replace(&mut self.locks, [Fd::NONE; 3]) {
+        let locks = self.locks;
+        self.locks = [Fd::NONE; 3];
+        for fd in locks {
             self.release(fd);
         }
     }

@@ -4,7 +4,7 @@
 
 use super::Launch;
 use crate::options::Opt;
-use crate::passwd;
+use crate::passwd::{self, NO_ID};
 use crate::report::Reason;
 use crate::sys::abi::{ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
 use crate::sys::zstr::{Word, ZStr};
@@ -12,8 +12,8 @@ use crate::sys::{self, Errno, Fd};
 
 /// The ids that were asked for, as far as they are known.
 pub struct Identity {
-    uid: Option<u32>,
-    gid: Option<u32>,
+    uid: u32,
+    gid: u32,
     /// The supplementary groups are the first `count` of these.
     groups: &'static mut [u32],
     count: usize,
@@ -28,12 +28,12 @@ const GROUP: Word = ZStr::new(c"/etc/group");
 impl Identity {
     /// Nothing asked for.
     pub const fn new() -> Identity {
-        Identity { uid: None, gid: None, groups: &mut [], count: 0 }
+        Identity { uid: NO_ID, gid: NO_ID, groups: &mut [], count: 0 }
     }
 
-    /// The user that was asked for.
-    pub fn user(&self) -> Option<u32> {
-        self.uid
+    /// The user that was asked for, or else root.
+    pub fn user(&self) -> u32 {
+        if self.uid == NO_ID { 0 } else { self.uid }
     }
 
     /// Adds a supplementary group.
@@ -57,13 +57,13 @@ impl Launch<'_> {
     /// Finds the ids of `--user`; one that is named brings its variables with it.
     pub(super) fn find_user(&mut self) -> Result<(), Reason> {
         let user = self.word();
-        match id(user)? {
-            None => self.find_named_user(user)?,
-            uid => self.identity.uid = uid,
+        self.identity.uid = id(user)?;
+        if self.identity.uid == NO_ID {
+            self.find_named_user(user)?;
         }
         let group = user.find(b':');
         if group.first() != 0 {
-            self.identity.gid = Some(find_group(group.rest())?);
+            self.identity.gid = find_group(group.rest())?;
         }
         Ok(())
     }
@@ -72,9 +72,14 @@ impl Launch<'_> {
         let mut text = user;
         read(PASSWD, &mut text)?;
         loop {
-            let (uid, rest) = passwd::find(&mut text, user, false).ok_or(Reason::NOT_FOUND)?;
-            if let Some((gid, directory, shell)) = passwd::user(rest) {
-                (self.identity.uid, self.identity.gid) = (Some(uid), Some(gid));
+            let uid = passwd::find(&mut text, user, false).ok_or(Reason::NOT_FOUND)?;
+            let gid = passwd::field(uid, 1).map_or(NO_ID, passwd::id);
+            let directory = passwd::field(uid, 3).unwrap_or(uid);
+            // A line that lacks fields, or has more, is no user's.
+            if let (Some(shell), None) = (passwd::field(uid, 4), passwd::field(uid, 5))
+                && gid != NO_ID
+            {
+                (self.identity.uid, self.identity.gid) = (passwd::id(uid), gid);
                 self.bring(ZStr::new(c"HOME="), directory, b':')?;
                 self.bring(ZStr::new(c"SHELL="), shell, b'\n')?;
                 self.bring(ZStr::new(c"USER="), user, b':')?;
@@ -91,7 +96,7 @@ impl Launch<'_> {
 
     /// Finds the id of `--group`.
     pub(super) fn find_primary_group(&mut self) -> Result<(), Reason> {
-        self.identity.gid = Some(find_group(self.word())?);
+        self.identity.gid = find_group(self.word())?;
         Ok(())
     }
 
@@ -106,16 +111,16 @@ impl Launch<'_> {
             }
             return Ok(());
         }
-        if let Some(gid) = identity.gid {
-            identity.join(gid)?;
+        if identity.gid != NO_ID {
+            identity.join(identity.gid)?;
         }
         if let Some(user) = self.plan.options.value(Opt::User)
-            && id(user)?.is_none()
+            && id(user)? == NO_ID
         {
             let mut text = user;
             read(GROUP, &mut text)?;
-            while let Some((gid, _)) = passwd::find(&mut text, user, true) {
-                identity.join(gid)?;
+            while let Some(gid) = passwd::find(&mut text, user, true) {
+                identity.join(passwd::id(gid))?;
             }
         }
         Ok(())
@@ -124,61 +129,56 @@ impl Launch<'_> {
     /// Sets the supplementary groups. Where that is not permitted, it is no failure as long as nothing would change: the
     /// ids are those already, and no group is held beyond those asked for.
     pub(super) fn set_groups(&mut self) -> Result<(), Reason> {
-        let Identity { uid, gid, groups, count } = &mut self.identity;
-        let (asked, rest) = groups.split_at_mut_checked(*count).unwrap_or_default();
+        let identity = &mut self.identity;
+        let count = identity.count;
+        let (asked, held) = identity.groups.split_at_mut_checked(count).unwrap_or_default();
         let Err(errno) = sys::setgroups(asked) else {
             return Ok(());
         };
-        let held = sys::getgroups(rest)? as usize;
-        let unchanged = uid.is_none_or(|uid| uid == sys::geteuid())
-            && gid.is_none_or(|gid| gid == sys::getegid())
-            && rest.iter().take(held).all(|group| asked.contains(group));
+        for index in 0..sys::getgroups(held)? as usize {
+            let group = identity.groups.get(count + index).copied().unwrap_or(0);
+            identity.join(group)?; // which changes nothing if it is asked for
+        }
+        let unchanged = identity.count == count
+            && (identity.uid == NO_ID || identity.uid == sys::geteuid())
+            && (identity.gid == NO_ID || identity.gid == sys::getegid());
         if errno.is(EPERM) && unchanged { Ok(()) } else { Err(errno.into()) }
     }
 
     /// Sets the group id.
     pub(super) fn set_gid(&self) -> Result<(), Reason> {
-        if let Some(gid) = self.identity.gid {
-            sys::setgid(gid)?;
-        }
-        Ok(())
+        Ok(sys::setgid(self.identity.gid)?)
     }
 
     /// Sets the user id.
     pub(super) fn set_uid(&self) -> Result<(), Reason> {
-        if let Some(uid) = self.identity.uid {
-            sys::setuid(uid)?;
-        }
-        Ok(())
+        Ok(sys::setuid(self.identity.uid)?)
     }
 }
 
-/// The number that a user or group is given by, up to a `:`, a `,` or the end; `None` if it is a name. A number that no id
+/// The number that a user or group is given by, up to a `:`, a `,` or the end; [`NO_ID`] if it is a name. A number that no id
 /// can be is not looked up as a name.
-fn id(text: Word) -> Result<Option<u32>, Reason> {
-    let is_end = |text: Word| text.ends(b':') || text.first() == b',';
+fn id(text: Word) -> Result<u32, Reason> {
     let mut digits = text;
     while digits.first().is_ascii_digit() {
         digits = digits.rest();
     }
-    if !is_end(digits) {
-        return Ok(None);
+    if !matches!(digits.first(), 0 | b':' | b',') {
+        return Ok(NO_ID);
     }
-    let (id, _) = text.number(10, u64::from(u32::MAX) - 1).ok_or(Reason::NOT_FOUND)?;
-    Ok(Some(id as u32))
+    let (id, _) = text.number(10, u64::from(NO_ID) - 1).ok_or(Reason::NOT_FOUND)?;
+    Ok(id as u32)
 }
 
 /// The id of a group, up to a `,` or the end.
 fn find_group(name: Word) -> Result<u32, Reason> {
-    if let Some(id) = id(name)? {
+    let id = id(name)?;
+    if id != NO_ID {
         return Ok(id);
     }
     let mut text = name;
     read(GROUP, &mut text)?;
-    match passwd::find(&mut text, name, false) {
-        Some((id, _)) => Ok(id),
-        None => Err(Reason::NOT_FOUND),
-    }
+    Ok(passwd::id(passwd::find(&mut text, name, false).ok_or(Reason::NOT_FOUND)?))
 }
 
 /// Reads a file into `text`. A missing one is empty.

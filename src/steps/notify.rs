@@ -5,7 +5,7 @@
 use super::{Launch, Step};
 use crate::plan::Value;
 use crate::report::Reason;
-use crate::scan::{self, Notice};
+use crate::scan;
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
@@ -113,19 +113,23 @@ impl Launch<'_> {
             };
         }
         let datagram = sys::receive(source, &mut buffer)?;
-        let user = self.identity.user().unwrap_or(0);
-        if ![0, user, sys::geteuid()].contains(&datagram.uid) {
+        if datagram.uid != 0 && datagram.uid != self.identity.user() && datagram.uid != sys::geteuid() {
             return Ok(false); // a stranger's
         }
         let mut line = datagram.text;
         while line.first() != 0 {
             match scan::notice(line) {
-                Notice::Ready => return Ok(true),
-                Notice::Failed(errno) => return Err(Reason::errno(errno)),
-                Notice::Extend(more) if Time::new(more) > *time => *time = Time::new(more),
+                Some((scan::READY, 1)) => return Ok(true),
+                Some((scan::ERRNO, errno @ 1..4096)) => return Err(Reason::errno(errno as u32)),
+                Some((scan::EXTEND_TIMEOUT_USEC, more)) => {
+                    let more = Time::new(more.div_ceil(1000));
+                    if more > *time {
+                        *time = more;
+                    }
+                }
                 _ => {}
             }
-            line = line.find(b'\n').rest();
+            line = line.past(b'\n');
         }
         Ok(false)
     }

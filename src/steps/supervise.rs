@@ -131,17 +131,22 @@ impl<'a> Launch<'a> {
     /// the supervisor. Gives which.
     fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
         loop {
-            if self.daemon != 0 && self.ended().is_some() {
-                while self.pump() {} // what COMMAND wrote last
+            let ended = self.daemon != 0 && self.ended().is_some();
+            let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
+            if ended {
+                *time = Time::OVER; // what is left is what COMMAND wrote last
+            }
+            sys::ppoll(&mut polled, time)?;
+            let more = self.pump(&polled);
+            if ended {
+                if more {
+                    continue;
+                }
                 return Ok(ENDED);
             }
             if *time == Time::OVER {
                 return Ok(ELAPSED);
             }
-            let [output, error] = self.outputs;
-            let mut polled = [PollFd::new(self.signals, POLLIN), output.awaited(), error.awaited()];
-            sys::ppoll(&mut polled, time)?;
-            self.pump();
             if polled[0].is_ready() {
                 match sys::read_signal(self.signals)? {
                     SIGCHLD => {}
@@ -154,6 +159,22 @@ impl<'a> Launch<'a> {
                 }
             }
         }
+    }
+
+    /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
+    /// that this was not possible. Gives whether there was something.
+    fn pump(&self, polled: &[PollFd; 3]) -> bool {
+        let mut buffer = [0; PIPE_BUF];
+        let mut more = false;
+        for (output, polled) in self.outputs.iter().zip(&polled[1..]) {
+            if polled.can_be_read()
+                && let Ok(size) = sys::read(output.pipe, &mut buffer)
+            {
+                let _ = sys::write(output.file, buffer.get(..size as usize).unwrap_or_default());
+                more = true;
+            }
+        }
+        more
     }
 
     /// Puts a pipe between COMMAND and each output file.
@@ -176,23 +197,6 @@ impl<'a> Launch<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
-    /// that this was not possible. Gives whether there was something.
-    fn pump(&self) -> bool {
-        let mut buffer = [0; PIPE_BUF];
-        let mut more = false;
-        for Output { pipe, file } in self.outputs {
-            if sys::is_ready(file, POLLOUT, 0)
-                && sys::is_ready(pipe, POLLIN, 0)
-                && let Ok(size) = sys::read(pipe, &mut buffer)
-            {
-                let _ = sys::write(file, buffer.get(..size as usize).unwrap_or_default());
-                more = true;
-            }
-        }
-        more
     }
 
     /// Opens the output files anew; one that cannot be opened stays what it was.

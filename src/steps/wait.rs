@@ -4,8 +4,8 @@
 
 use super::{Launch, Step};
 use crate::report::Reason;
-use crate::sys::abi::{SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
-use crate::sys::{self, Pid, SignalSet};
+use crate::sys::abi::{ECHILD, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
+use crate::sys::{self, Errno, Pid, SignalSet};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
 const STOPPING: u64 = 50;
@@ -24,7 +24,10 @@ impl Launch<'_> {
         let signals = sys::signalfd(SignalSet::ALL)?;
         let children = if self.plan.is_init() { -1 } else { self.daemon };
         loop {
-            let status = sys::wait4(children, WNOHANG)?;
+            let status = sys::wait4(children, WNOHANG);
+            if status.pid < 0 {
+                return Err(Errno::new(ECHILD).into());
+            }
             if status.pid == self.daemon {
                 self.remove_pidfiles();
                 return Ok(match status.signal() {
@@ -40,7 +43,7 @@ impl Launch<'_> {
                 continue;
             }
             let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
-            if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
+            if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && children > 0 {
                 // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
                 // First it may do what it has to do before it stops.
                 sys::pause(STOPPING);
@@ -81,8 +84,8 @@ pub(super) fn reap(child: Pid) -> Reason {
 /// How a child has ended, as far as that is known; `None` if it still runs, which `options` with WNOHANG allow.
 fn end_of(child: Pid, options: u32) -> Option<Reason> {
     match sys::wait4(child, options) {
-        Ok(status) if status.pid == 0 => None,
-        Ok(status) => Some(Reason::ended(status)),
-        Err(_) => Some(Reason::ENDED), // no child any more
+        status if status.pid > 0 => Some(Reason::ended(status)),
+        status if status.pid < 0 => Some(Reason::ENDED), // no child any more
+        _ => None,
     }
 }

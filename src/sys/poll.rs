@@ -38,6 +38,11 @@ impl PollFd {
         PollFd(abi::pollfd { fd: fd.0 as i32, events: event as i16, revents: 0 })
     }
 
+    /// Whether there is something to read.
+    pub fn can_be_read(&self) -> bool {
+        self.0.revents & abi::POLLIN as i16 != 0
+    }
+
     /// Whether it is, or the other end is closed.
     pub fn is_ready(&self) -> bool {
         self.0.revents != 0

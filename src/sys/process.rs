@@ -46,16 +46,16 @@ pub fn exit(status: u32) -> ! {
 }
 
 /// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives which and how it
-/// ended. That is no child, 0, if `options` holds WNOHANG and it still runs.
+/// ended. That is no child, 0, if `options` holds WNOHANG and it still runs; and a negative number if it is not a child, or
+/// was reaped by the kernel.
 ///
-/// # Errors
-/// ECHILD: not a child, or reaped by the kernel; [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
-pub fn wait4(pid: Pid, options: u32) -> Result<WaitStatus> {
+/// [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
+pub fn wait4(pid: Pid, options: u32) -> WaitStatus {
     let mut bits = 0;
     let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    let pid = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, Sysno::wait4) }?;
-    Ok(WaitStatus { pid: pid as Pid, bits })
+    let ended = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, Sysno::wait4) };
+    WaitStatus { pid: ended.map_or(-1, |pid| pid as Pid), bits }
 }
 
 /// How a child ended.

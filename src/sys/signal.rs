@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use core::mem::MaybeUninit;
+
 use super::abi;
 use super::call::{Result, Sysno, call, done, persist};
 use super::file::Fd;
@@ -77,10 +79,12 @@ pub fn signalfd(set: SignalSet) -> Result<Fd> {
 /// # Errors
 /// As [`signalfd`].
 pub fn read_signal(signals: Fd) -> Result<u32> {
-    let mut signal = [0_u32; 32]; // struct signalfd_siginfo, which begins with the number
+    let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
+    let first = signal.as_mut_ptr().cast::<u32>();
     // SAFETY: the kernel writes within the structure.
-    unsafe { persist(signals.0 as usize, signal.as_mut_ptr() as usize, size_of_val(&signal), 0, Sysno::read) }?;
-    Ok(signal[0])
+    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, Sysno::read) }?;
+    // SAFETY: a signal was read, all of it.
+    Ok(unsafe { first.read() })
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.
