@@ -92,23 +92,23 @@ impl<'a> Launch<'a> {
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self) -> Result<(), Reason> {
         let mut restarts = self.plan.value(Value::RestartCount).unwrap_or(u64::MAX);
-        let mut event = self.attend(&mut { Time::ENDLESS })?;
+        let mut time = Time::ENDLESS;
         loop {
-            match event {
-                ENDED => {
-                    self.daemon = 0;
-                    if restarts == 0 {
-                        return Ok(());
-                    }
-                    restarts -= 1;
-                    event = self.attend(&mut Time::new(self.plan.value(Value::RestartDelay).unwrap_or(1000)))?;
-                }
-                // A COMMAND that cannot be executed any more counts as a run that failed.
-                ELAPSED if self.start().is_err() => event = ENDED,
-                ELAPSED => event = self.attend(&mut { Time::ENDLESS })?,
-                _ if self.daemon != 0 => return self.end(),
-                _ => return Ok(()),
+            let event = self.attend(&mut time)?;
+            if event != ENDED && event != ELAPSED {
+                return if self.daemon == 0 { Ok(()) } else { self.end() };
             }
+            if event == ELAPSED && self.start().is_ok() {
+                time = Time::ENDLESS;
+                continue;
+            }
+            // It has ended; or it cannot be executed any more, which counts as a run that failed.
+            self.daemon = 0;
+            if restarts == 0 {
+                return Ok(());
+            }
+            restarts -= 1;
+            time = Time::new(self.plan.value(Value::RestartDelay).unwrap_or(1000));
         }
     }
 
