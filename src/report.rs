@@ -7,7 +7,6 @@ use core::num::NonZeroU32;
 
 use crate::options::{Opt, Options, USAGE};
 use crate::plan::Plan;
-use crate::steps::stop::State;
 use crate::steps::{Launch, Step, TEXTS};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, WaitStatus, abi};
@@ -111,7 +110,7 @@ reasons! {
     NEEDS_A_PIDFILE "needs -p"
     /// No such user or group.
     NOT_FOUND "not found"
-    /// Nothing to stop.
+    /// No daemon; the operand is 1 where that cannot be proven.
     NOT_RUNNING "not running"
     /// Still alive after the schedule; the operand is its pid.
     STILL_RUNNING "still running as pid "
@@ -426,7 +425,7 @@ pub fn stop(plan: &Plan, result: Result<(), Reason>) -> u32 {
     if reason.is(Reason::STILL_RUNNING) {
         status = 2;
     }
-    if reason == Reason::NOT_RUNNING {
+    if reason.is(Reason::NOT_RUNNING) {
         if let Some(status) = silent(plan) {
             return status;
         }
@@ -439,19 +438,19 @@ pub fn stop(plan: &Plan, result: Result<(), Reason>) -> u32 {
 }
 
 /// Writes what a pidfile says to standard output; gives the exit status that the Linux Standard Base has for it.
-pub fn status(state: State) -> u32 {
-    let (status, text) = match state {
-        State::Running(0) => (0, ZStr::new(c"running\n")),
-        State::Running(pid) => {
+pub fn status(daemon: Result<u32, Reason>) -> u32 {
+    let (status, text) = match daemon {
+        Ok(pid) => {
             let mut line = Line { to: Fd::STDOUT, length: 0, bytes: [b'\n'; 512] };
             line.push(ZStr::new(c"running (pid "));
             line.push_decimal(pid);
             line.push_byte(b')');
             return print(ZStr::new(c"status"), line.bytes.get(..=line.length).unwrap_or_default());
         }
-        State::Dead => (1, ZStr::new(c"dead (stale pidfile)\n")),
-        State::NotRunning => (3, ZStr::new(c"not running\n")),
-        State::Unknown => (4, ZStr::new(c"unknown\n")),
+        Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running\n")),
+        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)\n")),
+        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running\n")),
+        Err(_) => (4, ZStr::new(c"unknown\n")),
     };
     match print(ZStr::new(c"status"), text.as_bytes()) {
         0 => status,

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES};
+use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
 
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
@@ -53,7 +53,7 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
 }
 
 /// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.
-pub fn name(text: Word, mut names: Word) -> Option<(u64, Word)> {
+pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
     let mut index = 0;
     while names.first() != 0 {
         let mut rest = text;
@@ -87,28 +87,77 @@ fn amount(text: Word) -> Option<(u64, Word)> {
     }
 }
 
-/// One item of a schedule, as start-stop-daemon(8) writes it.
-pub enum Item {
-    /// `TERM`, `-TERM`, `-15`: send this signal.
-    Signal(u64),
-    /// `30`: wait so long for the daemon's end, in milliseconds.
-    Wait(u64),
+/// One item of a schedule, as start-stop-daemon(8) writes it: `TERM`, `-TERM` or `-15`, a signal to send, or `30`, a time
+/// to wait for the daemon's end. Each is the other with nothing: signal 0, or no time.
+#[derive(Clone, Copy)]
+pub struct Item(u64);
+
+impl Item {
+    /// The signal.
+    pub fn signal(self) -> u32 {
+        self.0 as u32 & 0x7f
+    }
+
+    /// The time in milliseconds.
+    pub fn wait(self) -> u64 {
+        self.0 >> 7
+    }
 }
 
 /// The first item of a schedule, and what follows it: a `/` or the end.
-pub fn item(text: Word) -> Option<(Item, Word)> {
-    let (item, rest) = if let Some((wait, rest)) = seconds(text) {
-        (Item::Wait(wait), rest)
-    } else {
-        let (signal, rest) = signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?;
-        (Item::Signal(signal), rest)
+fn item(text: Word) -> Option<(Item, Word)> {
+    let (item, rest) = match seconds(text) {
+        Some((wait, rest)) => (wait << 7, rest),
+        None => signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?,
     };
-    rest.ends(b'/').then_some((item, rest))
+    rest.ends(b'/').then_some((Item(item), rest))
 }
 
 /// What follows a `forever` in a schedule: a `/`, and what is repeated.
-pub fn forever(text: Word) -> Option<Word> {
+fn forever(text: Word) -> Option<Word> {
     text.strip(ZStr::new(c"forever")).filter(|rest| rest.first() == b'/')
+}
+
+/// A schedule that is followed, item by item.
+pub struct Schedule {
+    rest: Word,
+    /// What is repeated at its end; empty if nothing is.
+    again: Word,
+    /// The times and the first signal of the usual schedule, where one number of seconds stands in its place.
+    usual: Option<(Item, Item)>,
+}
+
+impl Schedule {
+    /// The schedule that was `given`, or else the `usual` one. One number alone is the usual one with other times, and with
+    /// `signal` in the place of TERM.
+    pub fn new(given: Option<Word>, usual: Word, signal: u64) -> Schedule {
+        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: None };
+        if let Some((wait, rest)) = seconds(schedule.rest)
+            && rest.first() == 0
+        {
+            schedule.usual = Some((Item(wait << 7), Item(signal)));
+            schedule.rest = usual;
+        }
+        schedule
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        if let Some(behind) = forever(self.rest) {
+            self.again = behind.rest();
+            self.rest = self.again;
+        }
+        let (item, behind) = item(self.rest)?;
+        self.rest = if behind.first() == 0 { self.again } else { behind.rest() };
+        Some(match self.usual {
+            Some((wait, _)) if item.signal() == 0 => wait,
+            Some((_, signal)) if item.signal() == SIGTERM => signal,
+            _ => item,
+        })
+    }
 }
 
 /// Whether a text is a schedule: one number of seconds, or at least two items, of which those that are repeated take time.
@@ -126,8 +175,8 @@ pub fn is_schedule(text: Word) -> bool {
         let Some((item, behind)) = item(rest) else {
             return false;
         };
-        if let Item::Wait(wait) = item {
-            repeated = repeated.map(|time: u64| time.saturating_add(wait));
+        if item.signal() == 0 {
+            repeated = repeated.map(|time: u64| time.saturating_add(item.wait()));
             count += 1; // one number alone is a schedule
         }
         if behind.first() == 0 {
@@ -159,31 +208,17 @@ pub fn io_class(text: Word) -> Option<(u64, Word)> {
     Some(((index + 1) << 13 | priority, rest))
 }
 
-/// What a line of a datagram of sd_notify(3) says.
-pub enum Notice {
-    /// `READY=1`
-    Ready,
-    /// `ERRNO=N`: it has failed, for this reason.
-    Failed(u32),
-    /// `EXTEND_TIMEOUT_USEC=N`: it needs at least so much time from now on, in milliseconds.
-    Extend(u64),
-    /// Anything else, as STATUS and MAINPID.
-    Other,
-}
+/// The variables of sd_notify(3) that mean something here: it is ready; it has failed, for this reason; it needs at least so
+/// many microseconds from now on. STATUS, MAINPID and others do not.
+pub const READY: u64 = 0;
+#[allow(missing_docs, reason = "see the first")]
+pub const ERRNO: u64 = 1;
+#[allow(missing_docs, reason = "see the first")]
+pub const EXTEND_TIMEOUT_USEC: u64 = 2;
 
-/// What a line says.
-pub fn notice(line: ZStr) -> Notice {
-    let number = |name| {
-        let (number, rest) = line.strip(ZStr::new(name))?.number(10, 1 << 50)?;
-        rest.ends(b'\n').then_some(number)
-    };
-    if number(c"READY=") == Some(1) {
-        Notice::Ready
-    } else if let Some(errno @ 1..4096) = number(c"ERRNO=") {
-        Notice::Failed(errno as u32)
-    } else if let Some(time) = number(c"EXTEND_TIMEOUT_USEC=") {
-        Notice::Extend(time.div_ceil(1000))
-    } else {
-        Notice::Other
-    }
+/// Which of these variables a line of a datagram sets, and to what number.
+pub fn notice(line: ZStr) -> Option<(u64, u64)> {
+    let (variable, rest) = name(line, ZStr::new(c"READY\nERRNO\nEXTEND_TIMEOUT_USEC\n"))?;
+    let (number, rest) = rest.strip(ZStr::new(c"="))?.number(10, 1 << 50)?;
+    rest.ends(b'\n').then_some((variable, number))
 }

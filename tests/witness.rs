@@ -28,6 +28,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         dup3 DUP3
         execve EXECVE
         exit_group EXIT_GROUP
+        faccessat FACCESSAT
         fchmod FCHMOD
         fchdir FCHDIR
         fcntl FCNTL
@@ -46,6 +47,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         ioctl IOCTL
         ioprio_set IOPRIO_SET
         kill KILL
+        lseek LSEEK
         mknodat MKNODAT
         mmap MMAP
         newfstatat NEWFSTATAT
@@ -61,7 +63,6 @@ fn witness() -> BTreeMap<&'static str, usize> {
         recvmsg RECVMSG
         rt_sigaction RT_SIGACTION
         rt_sigprocmask RT_SIGPROCMASK
-        rt_sigtimedwait RT_SIGTIMEDWAIT
         setgid SETGID
         setgroups SETGROUPS
         setpgid SETPGID

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::wait::reap;
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
@@ -152,14 +153,6 @@ impl<'a> Launch<'a> {
             path.start_here();
         }
         self.take(first, ORDER.len(), Some(&mut path))
-    }
-}
-
-/// Waits for a child's end; gives what is known of it.
-fn reap(child: Pid) -> Reason {
-    match sys::wait4(child, 0) {
-        Ok(Some(status)) => Reason::ended(status),
-        _ => Reason::ENDED,
     }
 }
 

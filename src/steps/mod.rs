@@ -12,7 +12,6 @@
 
 #![forbid(unsafe_code)]
 
-mod deadline;
 mod descriptors;
 mod detach;
 mod exec;
@@ -27,7 +26,7 @@ pub mod stop;
 mod supervise;
 mod wait;
 
-use self::files::write_pid;
+use self::files::Lock;
 use crate::options::Opt;
 use crate::plan::Condition::{self, Always, If, IfAny, Unless};
 use crate::plan::{Plan, Value};
@@ -166,12 +165,13 @@ pub struct Launch<'a> {
     used: u64,
     streams: [Fd; 3],
     null: Fd,
-    lockfile: Fd,
-    pidfile: Fd,
-    child_pidfile: Fd,
+    /// The files that are to be locked, by [`Lock`].
+    locks: [Fd; 3],
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
-    /// The supervisor's output files.
+    /// The supervisor's signals.
+    signals: Fd,
+    /// Its output files.
     outputs: [supervise::Output; 2],
     /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
     supervisor: Pid,
@@ -203,10 +203,9 @@ impl<'a> Launch<'a> {
             used: plan.kept.low | plan.notification_bit() | 0b111,
             streams: [Fd::NONE; 3],
             null: Fd::NONE,
-            lockfile: Fd::NONE,
-            pidfile: Fd::NONE,
-            child_pidfile: Fd::NONE,
+            locks: [Fd::NONE; 3],
             notification: [Fd::NONE; 2],
+            signals: Fd::NONE,
             outputs: [supervise::Output::NONE; 2],
             supervisor: 0,
             launcher: Fd::NONE,
@@ -236,10 +235,7 @@ impl<'a> Launch<'a> {
             };
             if reason == Reason::PATH_CHANGED {
                 // Somebody removed the file in between: whoever may have to remove it must have the new one.
-                self.release(self.lockfile);
-                self.release(self.pidfile);
-                self.release(self.child_pidfile);
-                (self.lockfile, self.pidfile, self.child_pidfile) = (Fd::NONE, Fd::NONE, Fd::NONE);
+                self.release_locks();
                 first = Step::OpenChildPidfile;
             } else if self.step == Step::Unshare && self.shared {
                 // Neither close_range nor unshare: the daemon gets a copy of the table from the start.
@@ -274,9 +270,9 @@ impl<'a> Launch<'a> {
                     Step::Stdout => self.open_stream(1)?,
                     Step::Stderr => self.open_stream(2)?,
                     Step::OpenNotification => self.open_notification()?,
-                    Step::OpenChildPidfile => self.open_child_pidfile()?,
-                    Step::OpenLockfile => self.open_lockfile()?,
-                    Step::OpenPidfile => self.open_pidfile()?,
+                    Step::OpenChildPidfile => self.open_lock(Lock::ChildPidfile)?,
+                    Step::OpenLockfile => self.open_lock(Lock::Lockfile)?,
+                    Step::OpenPidfile => self.open_lock(Lock::Pidfile)?,
                     Step::Pipe => self.open_pipe()?,
                     Step::Session | Step::Daemon => {} // taken before there was a daemon: see `detach`
                     Step::Group => self.lead_group()?,
@@ -284,13 +280,13 @@ impl<'a> Launch<'a> {
                     Step::Redirect => self.redirect()?,
                     Step::Close => self.close_others()?,
                     Step::PassDescriptor => self.pass_descriptor()?,
-                    Step::LockChildPidfile => self.lock(self.child_pidfile, true)?,
-                    Step::LockLockfile => self.lock(self.lockfile, false)?,
-                    Step::LockPidfile => self.lock(self.pidfile, true)?,
+                    Step::LockChildPidfile => self.lock(Lock::ChildPidfile)?,
+                    Step::LockLockfile => self.lock(Lock::Lockfile)?,
+                    Step::LockPidfile => self.lock(Lock::Pidfile)?,
                     Step::Truncate => self.truncate()?,
-                    Step::Record => write_pid(self.pidfile)?,
+                    Step::Record => self.write_pid(Lock::Pidfile)?,
                     Step::Supervise => return Err(self.supervise()),
-                    Step::RecordChild => write_pid(self.child_pidfile)?,
+                    Step::RecordChild => self.write_pid(Lock::ChildPidfile)?,
                     Step::Signals => self.reset_signals()?,
                     Step::Nice => sys::setpriority(self.plan.value(Value::Nicelevel).unwrap_or(0) as i32)?,
                     Step::Ioprio => sys::ioprio_set(self.plan.value(Value::Iosched).unwrap_or(0))?,

@@ -31,10 +31,6 @@ impl Fd {
     }
 }
 
-fn descriptor(answer: usize) -> Result<Fd> {
-    value(answer).map(Fd)
-}
-
 /// `openat(dir, path, flags, mode)`—Open or create a file. Always close-on-exec, never a controlling terminal.
 ///
 /// # Errors
@@ -42,7 +38,7 @@ fn descriptor(answer: usize) -> Result<Fd> {
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
     // SAFETY: the kernel reads the path up to its NUL.
-    descriptor(unsafe { persist(Sysno::openat, dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize) })
+    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, Sysno::openat) }.map(Fd)
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -68,7 +64,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    value(unsafe { persist(Sysno::dup3, from.0 as usize, to.0 as usize, flags as usize, 0) }).map(drop)
+    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, Sysno::dup3) }.map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -78,7 +74,7 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
     let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    descriptor(unsafe { persist(Sysno::fcntl, fd.0 as usize, command as usize, argument, 0) })
+    unsafe { persist(fd.0 as usize, command as usize, argument, 0, Sysno::fcntl) }.map(Fd)
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -89,19 +85,19 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0) })
+    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, Sysno::fcntl) }.map(drop)
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
-/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace; `None` if nobody does.
+/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace.
 ///
 /// # Errors
-/// [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
-pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
+/// ENOENT: nobody does; [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
+pub fn lock_holder(fd: Fd, kind: u32) -> Result<i32> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0) })?;
-    Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
+    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, Sysno::fcntl) }?;
+    if lock.l_type == abi::F_UNLCK as i16 { Err(Errno::NOENT) } else { Ok(lock.l_pid) }
 }
 
 fn whole_file(kind: u32) -> abi::flock {
@@ -180,16 +176,24 @@ pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
     fstatat(fd, ZStr::new(c""), stat, abi::AT_EMPTY_PATH)
 }
 
-/// Whether a descriptor is of the file that a path names, as [`fstatat`] takes it.
+/// Makes sure that a descriptor is of the file that a path names, as [`fstatat`] takes it.
 ///
 /// # Errors
-/// As [`fstatat`].
-pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
+/// ENOENT: it names another or none; else as [`fstatat`].
+pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
     let mut stats = [const { Stat::new() }; 2];
     let [open, named] = &mut stats;
     fstat(fd, open)?;
     fstatat(dir, path, named, flags)?;
-    Ok(open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev)
+    if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
+}
+
+/// `faccessat(path, F_OK)`—Whether a path names a file.
+///
+/// [access(2)](https://man7.org/linux/man-pages/man2/access.2.html)
+pub fn exists(path: ZStr) -> bool {
+    // SAFETY: the kernel reads the path up to its NUL.
+    done(unsafe { call!(faccessat, abi::AT_FDCWD, path.as_ptr(), 0) }).is_ok()
 }
 
 /// `read(fd, buffer)`—Read at most as many bytes as the buffer holds; 0 is the end of the file.
@@ -198,7 +202,7 @@ pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { persist(Sysno::read, fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::read) }
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -207,7 +211,16 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html)
 pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { call!(pread64, fd.0, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::pread64) }
+}
+
+/// `lseek(fd, 0, SEEK_END)`—The size of a file.
+///
+/// # Errors
+/// ESPIPE: a FIFO; [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html)
+pub fn size(fd: Fd) -> Result<u32> {
+    // SAFETY: takes no pointer.
+    unsafe { persist(fd.0 as usize, 0, abi::SEEK_END as usize, 0, Sysno::lseek) }
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
@@ -216,7 +229,7 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = value(unsafe { persist(Sysno::write, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0) })?;
+    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, Sysno::write) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
@@ -226,7 +239,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn truncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { persist(Sysno::ftruncate, fd.0 as usize, 0, 0, 0) })
+    unsafe { persist(fd.0 as usize, 0, 0, 0, Sysno::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -300,7 +313,7 @@ pub fn umask(mask: u32) -> u32 {
 /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
 pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { call!(getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::getdents64) }
 }
 
 /// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.

@@ -2,8 +2,10 @@
 
 #![allow(unsafe_code)]
 
+use core::mem::MaybeUninit;
+
 use super::abi;
-use super::call::{Result, Sysno, call, done, persist, value};
+use super::call::{Result, Sysno, call, done, persist};
 use super::file::Fd;
 use super::process::Pid;
 
@@ -19,7 +21,7 @@ impl SignalSet {
     pub const ALL: SignalSet = SignalSet(!0);
 
     /// The set together with a signal.
-    pub fn with(self, signal: u32) -> SignalSet {
+    pub const fn with(self, signal: u32) -> SignalSet {
         SignalSet(self.0 | 1 << (signal - 1))
     }
 }
@@ -60,33 +62,29 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
     Ok(action[0] == 1)
 }
 
-/// `rt_sigtimedwait(set, timeout)`—Take a pending signal of a set, waiting for one up to so many milliseconds, or without
-/// end.
-///
-/// # Errors
-/// EAGAIN: none came; [rt_sigtimedwait(2)](https://man7.org/linux/man-pages/man2/rt_sigtimedwait.2.html)
-pub fn rt_sigtimedwait(set: SignalSet, timeout: Option<u64>) -> Result<u32> {
-    let time = timeout.map(milliseconds);
-    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
-    // SAFETY: the kernel reads the set and the time.
-    let answer =
-        unsafe { persist(Sysno::rt_sigtimedwait, &raw const set as usize, 0, time as usize, size_of::<SignalSet>()) };
-    value(answer)
-}
-
-/// Milliseconds as the kernel takes them (struct timespec).
-pub(super) fn milliseconds(time: u64) -> [i64; 2] {
-    [(time / 1000) as i64, (time % 1000 * 1_000_000) as i64]
-}
-
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
 ///
 /// # Errors
 /// [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html)
 pub fn signalfd(set: SignalSet) -> Result<Fd> {
     // SAFETY: the kernel reads the set.
-    let answer = unsafe { call!(signalfd4, usize::MAX, &raw const set, size_of::<SignalSet>(), abi::O_CLOEXEC) };
-    value(answer).map(Fd)
+    let fd = unsafe {
+        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, Sysno::signalfd4)
+    };
+    fd.map(Fd)
+}
+
+/// `read(signals)`—Take the next signal from such a descriptor, waiting for one.
+///
+/// # Errors
+/// As [`signalfd`].
+pub fn read_signal(signals: Fd) -> Result<u32> {
+    let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
+    let first = signal.as_mut_ptr().cast::<u32>();
+    // SAFETY: the kernel writes within the structure.
+    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, Sysno::read) }?;
+    // SAFETY: a signal was read, all of it.
+    Ok(unsafe { first.read() })
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.
