@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, persist, value};
+use super::call::{Errno, Result, call, done, number, persist, value};
 use super::zstr::ZStr;
 
 /// A descriptor's number.
@@ -38,7 +38,7 @@ impl Fd {
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
     // SAFETY: the kernel reads the path up to its NUL.
-    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, Sysno::openat) }.map(Fd)
+    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, number::openat) }.map(Fd)
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -64,7 +64,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, Sysno::dup3) }.map(drop)
+    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, number::dup3) }.map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -74,7 +74,7 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
     let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    unsafe { persist(fd.0 as usize, command as usize, argument, 0, Sysno::fcntl) }.map(Fd)
+    unsafe { persist(fd.0 as usize, command as usize, argument, 0, number::fcntl) }.map(Fd)
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -85,7 +85,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, Sysno::fcntl) }.map(drop)
+    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, number::fcntl) }.map(drop)
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
@@ -96,7 +96,7 @@ pub fn lock(fd: Fd) -> Result<()> {
 pub fn lock_holder(fd: Fd, kind: u32) -> Result<i32> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, Sysno::fcntl) }?;
+    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, number::fcntl) }?;
     if lock.l_type == abi::F_UNLCK as i16 { Err(Errno::NOENT) } else { Ok(lock.l_pid) }
 }
 
@@ -202,7 +202,7 @@ pub fn exists(path: ZStr) -> bool {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::read) }
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::read) }
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -211,7 +211,7 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html)
 pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::pread64) }
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::pread64) }
 }
 
 /// `lseek(fd, 0, SEEK_END)`—The size of a file.
@@ -220,7 +220,7 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// ESPIPE: a FIFO; [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html)
 pub fn size(fd: Fd) -> Result<u32> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, abi::SEEK_END as usize, 0, Sysno::lseek) }
+    unsafe { persist(fd.0 as usize, 0, abi::SEEK_END as usize, 0, number::lseek) }
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
@@ -229,7 +229,7 @@ pub fn size(fd: Fd) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, Sysno::write) }?;
+    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, number::write) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
@@ -239,7 +239,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn truncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, 0, 0, Sysno::ftruncate) }.map(drop)
+    unsafe { persist(fd.0 as usize, 0, 0, 0, number::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -313,7 +313,7 @@ pub fn umask(mask: u32) -> u32 {
 /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
 pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::getdents64) }
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::getdents64) }
 }
 
 /// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.

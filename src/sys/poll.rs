@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, persist};
+use super::call::{Result, number, persist};
 use super::file::Fd;
 
 /// A span of time, which the kernel counts down while it waits (struct timespec).
@@ -56,7 +56,7 @@ impl PollFd {
 pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
     let first = descriptors.as_mut_ptr() as usize;
     // SAFETY: the kernel writes within the slice, and the time.
-    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, Sysno::ppoll) }?;
+    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, number::ppoll) }?;
     if ready == 0 {
         *time = Time::OVER; // whoever runs with STICKY_TIMEOUTS (personality(2)) gets it back as it was
     }

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Result, Sysno, call, done, persist};
+use super::call::{Result, call, done, number, persist};
 use super::file::Fd;
 use super::process::Pid;
 
@@ -69,7 +69,7 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
 pub fn signalfd(set: SignalSet) -> Result<Fd> {
     // SAFETY: the kernel reads the set.
     let fd = unsafe {
-        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, Sysno::signalfd4)
+        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, number::signalfd4)
     };
     fd.map(Fd)
 }
@@ -82,7 +82,7 @@ pub fn read_signal(signals: Fd) -> Result<u32> {
     let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
     let first = signal.as_mut_ptr().cast::<u32>();
     // SAFETY: the kernel writes within the structure.
-    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, Sysno::read) }?;
+    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, number::read) }?;
     // SAFETY: a signal was read, all of it.
     Ok(unsafe { first.read() })
 }
