@@ -83,7 +83,12 @@ pub type Result<T> = core::result::Result<T, Errno>;
 pub(super) unsafe fn persist(a: usize, b: usize, c: usize, d: usize, number: Sysno) -> Result<u32> {
     loop {
         // SAFETY: the caller vouches for the pointers.
+        #[cfg(not(target_pointer_width = "32"))]
         let answer = unsafe { raw_syscall!(number, a, b, c, d) };
+        // A position in a file takes two registers, which on some architectures have to be a pair.
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: the caller vouches for the pointers.
+        let answer = unsafe { raw_syscall!(number, a, b, c, d, 0, 0) };
         if answer as u32 != abi::EINTR.wrapping_neg() {
             return value(answer);
         }

@@ -36,7 +36,7 @@ impl Fd {
 /// # Errors
 /// [openat(2)](https://man7.org/linux/man-pages/man2/openat.2.html)
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
-    let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
+    let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY | abi::O_LARGEFILE;
     // SAFETY: the kernel reads the path up to its NUL.
     unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, number::openat) }.map(Fd)
 }
@@ -162,10 +162,32 @@ const fn device(major: u32, minor: u32) -> u32 {
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
+#[cfg(not(target_arch = "loongarch64"))]
 #[inline(never)]
 pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
     done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), &raw mut *stat, flags) })
+}
+
+/// `statx(dir, path, flags, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
+///
+/// # Errors
+/// [statx(2)](https://man7.org/linux/man-pages/man2/statx.2.html)
+#[cfg(target_arch = "loongarch64")]
+pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
+    // SAFETY: the structure holds numbers alone.
+    let mut told: abi::statx = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel reads the path up to its NUL and writes the structure.
+    done(unsafe { call!(statx, dir.0, path.as_ptr(), flags, abi::STATX_BASIC_STATS, &raw mut told) })?;
+    stat.0.st_mode = told.stx_mode.into();
+    stat.0.st_nlink = told.stx_nlink;
+    stat.0.st_uid = told.stx_uid;
+    stat.0.st_rdev = device(told.stx_rdev_major, told.stx_rdev_minor).into();
+    stat.0.st_dev = u64::from(told.stx_dev_major) << 32 | u64::from(told.stx_dev_minor);
+    stat.0.st_ino = told.stx_ino;
+    stat.0.st_mtime = told.stx_mtime.tv_sec;
+    stat.0.st_mtime_nsec = told.stx_mtime.tv_nsec.into();
+    Ok(())
 }
 
 /// The same for what a descriptor refers to.

@@ -262,10 +262,16 @@ pub fn set_controlling_terminal(fd: Fd) -> Result<()> {
 pub fn mmap(size: usize) -> Option<&'static mut [u8]> {
     let protection = abi::PROT_READ | abi::PROT_WRITE;
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
+    #[cfg(not(target_arch = "s390x"))]
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    if answer as isize <= 0 {
-        return None; // no address
+    #[cfg(target_arch = "s390x")]
+    let arguments = [0, size, protection as usize, flags as usize, usize::MAX, 0]; // struct s390_mmap_arg_struct
+    #[cfg(target_arch = "s390x")]
+    // SAFETY: the kernel reads the arguments, and chooses where nothing is yet.
+    let answer = unsafe { call!(mmap, arguments.as_ptr()) };
+    if answer >= -4095_isize as usize {
+        return None; // an error, no address
     }
     // SAFETY: this memory is new, and nobody unmaps it.
     Some(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
@@ -333,6 +339,15 @@ pub fn descriptor_limit() -> Result<u32> {
 pub fn clock_gettime(clock: u32) -> i64 {
     let mut time = [0_i64; 2];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    let answer = unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    #[cfg(target_pointer_width = "32")]
+    if answer != 0 {
+        // Before Linux 5.1 a time of 64 bits is unknown.
+        let mut narrow = [0_u32; 2];
+        // SAFETY: the kernel writes seconds and nanoseconds.
+        unsafe { call!(clock_gettime32, clock, narrow.as_mut_ptr()) };
+        time = narrow.map(i64::from);
+    }
+    let _ = answer;
     super::file::nanoseconds(time[0], time[1])
 }
