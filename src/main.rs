@@ -19,7 +19,7 @@ const VERSION: &str = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
 /// Parse, plan, run, report; gives the exit status.
 fn main(vectors: Vectors) -> u32 {
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
-    let mask = sys::rt_sigprocmask(SignalSet::ALL).unwrap_or(SignalSet::NONE);
+    let mask = sys::rt_sigprocmask(SignalSet::ALL);
     let mut options = Options::new(vectors);
     if let Err(reason) = options.parse() {
         return report::misuse(&options, reason);
@@ -39,7 +39,7 @@ fn main(vectors: Vectors) -> u32 {
     }
     if options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
-        let _ = sys::rt_sigprocmask(mask.with(SIGPIPE));
+        sys::rt_sigprocmask(mask.with(SIGPIPE));
         return report::stop(&plan, stop::stop(&plan));
     }
     if plan.command.get().is_none() {

@@ -282,6 +282,9 @@ impl<'a> Plan<'a> {
         if step >= Step::Execute {
             return Some(self.name);
         }
+        if step == Step::Limits {
+            return None; // there may be several
+        }
         let step = if step == Step::Truncate { Step::Stdout } else { step };
         if step >= Step::Stdin && step <= Step::Stderr {
             return match self.stream(step as usize - Step::Stdin as usize) {

@@ -21,7 +21,7 @@ use crate::sys::{self, Errno, Fd, WaitStatus, abi};
 #[repr(transparent)]
 pub struct Reason(NonZeroU32);
 
-/// Declares bgexec's own reasons and, from the same lines, their texts. A text that ends with a space or SIG wants the
+/// Declares bgexec's own reasons and, from the same lines, their texts. A text that ends with a space, SIG or RLIMIT_ wants the
 /// operand behind it.
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident $text:literal)*) => {
@@ -130,6 +130,8 @@ reasons! {
     CLOSED "closed the descriptor"
     /// A signal, which is the operand, is to end the launcher.
     INTERRUPTED "interrupted by SIG"
+    /// The limit of the resource that is the operand was refused.
+    LIMIT_REFUSED "not permitted for RLIMIT_"
     /// Contradicts `--foreground`.
     NOT_WITH_FOREGROUND "not with -F"
 }
@@ -348,6 +350,8 @@ impl Line {
             if name.first() != 0 {
                 return self.push(name);
             }
+        } else if reason.is(Reason::LIMIT_REFUSED) {
+            return self.push(line(ZStr::new(abi::RLIMIT_NAMES), operand as usize));
         } else if self.bytes.get(self.length.wrapping_sub(1)) != Some(&b' ') {
             return;
         }

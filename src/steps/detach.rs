@@ -7,7 +7,7 @@ use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
-use crate::sys::{self, Path, Pid};
+use crate::sys::{self, Fd, Path, Pid};
 
 /// As vfork makes a child.
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
@@ -15,9 +15,15 @@ pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 impl<'a> Launch<'a> {
     /// Makes the status pipe.
     pub(super) fn open_pipe(&mut self) -> Result<(), Reason> {
-        let [read, write] = sys::pipe()?;
-        self.status = [self.own(read, false)?, self.own(write, false)?];
+        self.status = self.own_pipe()?;
         Ok(())
+    }
+
+    /// Makes a pipe of the launch's own.
+    #[inline(never)]
+    pub(super) fn own_pipe(&mut self) -> Result<[Fd; 2], Reason> {
+        let [read, write] = sys::pipe()?;
+        Ok([self.own(read, false)?, self.own(write, false)?])
     }
 
     /// Makes the daemon and waits for its verdict.

@@ -29,8 +29,10 @@ impl Launch<'_> {
     /// Sets the limits of `--rlimit`.
     pub(super) fn set_limits(&self) -> Result<(), Reason> {
         for (resource, limit) in (0..).zip(&self.plan.options.limits) {
-            if let Some(limit) = limit {
-                sys::setrlimit(resource, *limit)?;
+            if let Some(limit) = limit
+                && sys::setrlimit(resource, *limit).is_err()
+            {
+                return Err(Reason::LIMIT_REFUSED.with(resource));
             }
         }
         Ok(())

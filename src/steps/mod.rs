@@ -130,7 +130,7 @@ steps! {
     /// Daemon: has its file mode creation mask.
     Umask "set umask" Always;
     /// Daemon: has its limits.
-    Limits "set limits, the last of which is" If(Opt::Rlimit);
+    Limits "set limits" If(Opt::Rlimit);
     /// Daemon: has its supplementary groups, and no others.
     Groups "set groups of" IfAny(IDENTITY);
     /// Daemon: has its group id.
@@ -169,6 +169,8 @@ pub struct Launch<'a> {
     locks: [Fd; 3],
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
+    /// The exit status that COMMAND's last run under a supervisor gave.
+    status_of_run: u32,
     /// The supervisor's signals.
     signals: Fd,
     /// Its output files.
@@ -205,6 +207,7 @@ impl<'a> Launch<'a> {
             null: Fd::NONE,
             locks: [Fd::NONE; 3],
             notification: [Fd::NONE; 2],
+            status_of_run: 0,
             signals: Fd::NONE,
             outputs: [supervise::Output::NONE; 2],
             supervisor: 0,
@@ -247,7 +250,7 @@ impl<'a> Launch<'a> {
                     self.remove_pidfiles();
                 }
                 // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.
-                let _ = sys::rt_sigprocmask(SignalSet::ALL);
+                sys::rt_sigprocmask(SignalSet::ALL);
                 return Err(reason);
             }
         }

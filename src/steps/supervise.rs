@@ -7,7 +7,9 @@ use super::{Launch, Step, stop};
 use crate::options::Opt;
 use crate::plan::{Stream, Value};
 use crate::report::Reason;
-use crate::sys::abi::{F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use crate::sys::abi::{
+    F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, WNOHANG,
+};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, PollFd, SignalSet, Time};
 
@@ -48,7 +50,7 @@ impl<'a> Launch<'a> {
         }
         let _ = self.keep_running(); // whatever ends it, it ends
         self.remove_pidfiles();
-        sys::exit(0)
+        sys::exit(self.status_of_run)
     }
 
     /// Starts COMMAND the first time, and tells the launcher what came of that.
@@ -131,7 +133,11 @@ impl<'a> Launch<'a> {
     /// the supervisor. Gives which.
     fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
         loop {
-            let ended = self.daemon != 0 && self.ended().is_some();
+            let status = sys::wait4(self.daemon, WNOHANG);
+            let ended = self.daemon != 0 && status.pid != 0;
+            if ended && status.pid > 0 {
+                self.status_of_run = status.exit_status();
+            }
             let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
             if ended {
                 *time = Time::OVER; // what is left is what COMMAND wrote last
@@ -186,12 +192,11 @@ impl<'a> Launch<'a> {
                 sys::dup3(Fd::STDOUT, standard, 0)?; // the same file: the same pipe
                 continue;
             }
-            let [read, write] = sys::pipe()?;
-            let pipe = self.own(read, false)?;
             let file = sys::fcntl(standard, F_DUPFD_CLOEXEC, 3)?;
             let file = self.own(file, false)?;
+            let [pipe, write] = self.own_pipe()?;
             sys::dup3(write, standard, 0)?;
-            sys::close(write);
+            self.release(write);
             if let Some(output) = self.outputs.get_mut(number - 1) {
                 *output = Output { pipe, file };
             }

@@ -30,10 +30,7 @@ impl Launch<'_> {
             }
             if status.pid == self.daemon {
                 self.remove_pidfiles();
-                return Ok(match status.signal() {
-                    0 => status.code(),
-                    signal => 128 + signal,
-                });
+                return Ok(status.exit_status());
             }
             if status.pid != 0 {
                 continue;

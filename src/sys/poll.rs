@@ -26,6 +26,13 @@ impl Time {
     pub fn new(milliseconds: u64) -> Time {
         Time { seconds: (milliseconds / 1000) as i64, nanoseconds: (milliseconds % 1000 * 1_000_000) as i64 }
     }
+
+    /// Makes it at least as long as another.
+    pub fn extend(&mut self, other: Time) {
+        if *self < other {
+            *self = other;
+        }
+    }
 }
 
 /// A descriptor to wait for (struct pollfd).

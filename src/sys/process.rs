@@ -76,6 +76,11 @@ impl WaitStatus {
     pub fn code(self) -> u32 {
         self.bits >> 8 & 0xff
     }
+
+    /// The exit status that stands for both, as the shell has it: 128 and the signal.
+    pub fn exit_status(self) -> u32 {
+        if self.signal() == 0 { self.code() } else { 128 + self.signal() }
+    }
 }
 
 /// `setsid()`—Create a session, and a process group in it, with the caller as their leader and no controlling terminal.

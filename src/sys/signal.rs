@@ -38,14 +38,11 @@ impl SignalSet {
 ///
 /// Fails on no kernel with these arguments:
 /// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html).
-///
-/// # Errors
-/// As the man page says.
-pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
+pub fn rt_sigprocmask(set: SignalSet) -> SignalSet {
     let mut old = SignalSet::NONE;
     // SAFETY: the kernel reads one set and writes the other.
-    done(unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) })?;
-    Ok(old)
+    unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) };
+    old
 }
 
 /// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some

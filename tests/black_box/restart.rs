@@ -402,6 +402,36 @@ mod supervisor {
     }
 }
 
+/// With `-w` bgexec stays as long as the supervisor, and what comes back is the status of COMMAND's last run.
+mod waited_for {
+    use super::*;
+
+    #[test]
+    fn gives_the_status_of_the_last_run() {
+        for (end, status) in [(["exit", "0"], 0), (["exit", "3"], 3), (["raise", "9"], 128 + 9)] {
+            let sandbox = Sandbox::new();
+            let note = word(&sandbox, "note");
+            let launch = sandbox.bgexec(&PIDFILES).words(["-w", "-R", "0", "-C", "2"]);
+            let output = launch.words([probe()]).words(["note", &note]).words(end).run();
+            assert_eq!((output.status.code(), &*output.stderr), (Some(status), ""), "{end:?}");
+            assert_eq!(lines(&sandbox, "note").len(), 3, "{end:?}");
+            assert!(sandbox.is_deserted() && !sandbox.exists("x.pid") && !sandbox.exists("child.pid"));
+        }
+    }
+
+    #[test]
+    fn passes_signals_on_which_stop_both() {
+        let sandbox = Sandbox::new();
+        let running = sandbox.bgexec(&PIDFILES).words(["-w"]).probe(["stay"]).spawn();
+        let command = sandbox.report().pid;
+        signal(running.pid(), Signal::TERM);
+        let output = running.wait();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(128 + 15), ""));
+        await_dead(&[command]);
+        await_end(&sandbox);
+    }
+}
+
 mod signals {
     use super::*;
 
@@ -560,7 +590,7 @@ mod signals {
         let init = eventually("pid 1", || children(running.pid()).first().copied());
         signal(init, Signal::TERM);
         let output = running.wait();
-        assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""));
+        assert_eq!((output.status.code(), &*output.stderr), (Some(128 + 15), ""));
         await_end(&sandbox);
     }
 }
