@@ -65,6 +65,9 @@ fn main(vectors: Vectors) -> u32 {
     }
     match launch.stay() {
         Ok(status) => status,
-        Err(reason) => report::failure(&launch, reason),
+        Err(reason) => {
+            launch.abort();
+            report::failure(&launch, reason)
+        }
     }
 }

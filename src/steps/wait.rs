@@ -4,7 +4,7 @@
 
 use super::{Launch, Step};
 use crate::report::Reason;
-use crate::sys::abi::{ECHILD, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
+use crate::sys::abi::{ECHILD, ESRCH, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
 use crate::sys::{self, Errno, Pid, SignalSet};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
@@ -82,7 +82,8 @@ pub(super) fn reap(child: Pid) -> Reason {
 fn end_of(child: Pid, options: u32) -> Option<Reason> {
     match sys::wait4(child, options) {
         status if status.pid > 0 => Some(Reason::ended(status)),
-        status if status.pid < 0 => Some(Reason::ENDED), // no child any more
+        // No child any more; or never one, where the kernel does not know CLONE_PARENT.
+        status if status.pid < 0 => sys::kill(child, 0).is_err_and(|errno| errno.is(ESRCH)).then_some(Reason::ENDED),
         _ => None,
     }
 }

@@ -88,16 +88,18 @@ pub fn lock(fd: Fd) -> Result<()> {
     unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, number::fcntl) }.map(drop)
 }
 
-/// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
-/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace.
+/// `fcntl(fd, F_GETLK)`—Who holds a lock of a kind (F_RDLCK, F_WRLCK) on any of the file: its pid, -1 for a lock of another
+/// sort, 0 for a process of another pid namespace.
 ///
 /// # Errors
 /// ENOENT: nobody does; [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
-pub fn lock_holder(fd: Fd, kind: u32) -> Result<i32> {
-    let mut lock = whole_file(kind);
+pub fn lock_holder(fd: Fd, held: u32) -> Result<i32> {
+    // The kernel tells of a lock that stands against the one asked for: of a writer to who wants to read. To who wants to
+    // write it tells of either.
+    let mut lock = whole_file(abi::F_RDLCK ^ abi::F_WRLCK ^ held);
     // SAFETY: the kernel writes the structure.
     unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, number::fcntl) }?;
-    if lock.l_type == abi::F_UNLCK as i16 { Err(Errno::NOENT) } else { Ok(lock.l_pid) }
+    if lock.l_type == held as i16 { Ok(lock.l_pid) } else { Err(Errno::NOENT) }
 }
 
 fn whole_file(kind: u32) -> abi::flock {
