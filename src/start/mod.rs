@@ -48,13 +48,25 @@ unsafe extern "C" fn _start() -> ! {
         start = sym start,
     );
     // t9 is where a function finds out what its global pointer is; o32 callees save arguments into their caller's frame.
-    #[cfg(any(target_arch = "mips", target_arch = "mips64"))]
+    #[cfg(target_arch = "mips")]
     naked_asm!(
         ".set noreorder",
         "move $4, $sp",
         "lui $25, %hi({start})",
         "addiu $25, $25, %lo({start})",
         "addiu $sp, $sp, -16",
+        "jalr $25",
+        "nop",
+        ".set reorder",
+        start = sym start,
+    );
+    #[cfg(target_arch = "mips64")]
+    naked_asm!(
+        ".set noreorder",
+        "move $4, $sp",
+        "lui $25, %hi({start})",
+        "daddiu $25, $25, %lo({start})",
+        "daddiu $sp, $sp, -16",
         "jalr $25",
         "nop",
         ".set reorder",

@@ -13,6 +13,9 @@ const STOPPING: u64 = 50;
 /// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
 
+/// How long it may take to die after that, in milliseconds.
+const DEATH: u64 = 1000;
+
 /// How often it is asked for meanwhile, in milliseconds.
 const POLL: u64 = 20;
 
@@ -58,13 +61,11 @@ impl Launch<'_> {
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
         let _ = sys::kill(-self.daemon, SIGTERM);
-        let mut left = GRACE;
+        let mut left = GRACE + DEATH;
         // The group lives as long as any of its processes; with 0 it is only asked for.
-        while self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok() {
-            if left == 0 {
+        while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
+            if left == DEATH {
                 let _ = sys::kill(-self.daemon, SIGKILL);
-                reap(self.daemon); // as far as it has not ended
-                break;
             }
             sys::pause(POLL);
             left -= POLL;

@@ -104,7 +104,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "pop {{r7, pc}}",
         "2:",
         "mov r0, r3",
-        "blx r2",
+        "mov pc, r2",
         clone = const number::clone as i32,
     );
     #[cfg(target_arch = "riscv64")]
