@@ -18,14 +18,13 @@ pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a
     while text.first() != 0 {
         let line = *text;
         *text = line.past(b'\n');
-        let found = field(line, 2).filter(|found| id(*found) != NO_ID);
-        let mut word = if member { field(line, 3) } else { Some(line) };
-        while let (Some(start), true) = (word, found.is_some()) {
-            match end(start, name) {
-                Some(b':') => return found,
-                Some(b',' | b'\n' | 0) if member => return found,
-                _ => word = if member { behind(start, b',') } else { None },
+        let Some(found) = field(line, 2) else { continue };
+        let mut word = if member { field(found, 1) } else { Some(line) };
+        while let Some(start) = word {
+            if is(start, name, member) && id(found) != NO_ID {
+                return Some(found);
             }
+            word = if member { behind(start, b',') } else { None };
         }
     }
     None
@@ -64,16 +63,16 @@ fn behind(mut text: ZStr, separator: u8) -> Option<ZStr> {
     None
 }
 
-/// The byte that follows a name in a text that begins with it; 0 at the end.
-fn end(mut text: ZStr, mut name: ZStr) -> Option<u8> {
+/// Whether a text begins with a name that is all of field 0, or of a `member`'s word.
+fn is(mut text: ZStr, mut name: ZStr, member: bool) -> bool {
     while let Some((byte, rest)) = name.split()
         && byte != b':'
         && byte != b','
     {
         if text.first() != byte {
-            return None;
+            return false;
         }
         (text, name) = (text.rest(), rest);
     }
-    Some(text.first())
+    text.first() == b':' || member && matches!(text.first(), b',' | b'\n' | 0)
 }

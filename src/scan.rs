@@ -123,19 +123,19 @@ pub struct Schedule {
     rest: Word,
     /// What is repeated at its end; empty if nothing is.
     again: Word,
-    /// The times and the first signal of the usual schedule, where one number of seconds stands in its place.
-    usual: Option<(Item, Item)>,
+    /// Where one number of seconds stands in the place of a schedule: the first signal of the usual one, and its times.
+    usual: [u64; 2],
 }
 
 impl Schedule {
     /// The schedule that was `given`, or else the `usual` one. One number alone is the usual one with other times, and with
     /// `signal` in the place of TERM.
     pub fn new(given: Option<Word>, usual: Word, signal: u64) -> Schedule {
-        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: None };
+        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: [0; 2] };
         if let Some((wait, rest)) = seconds(schedule.rest)
             && rest.first() == 0
         {
-            schedule.usual = Some((Item(wait << 7), Item(signal)));
+            schedule.usual = [signal, wait << 7];
             schedule.rest = usual;
         }
         schedule
@@ -150,13 +150,17 @@ impl Iterator for Schedule {
             self.again = behind.rest();
             self.rest = self.again;
         }
-        let (item, behind) = item(self.rest)?;
+        let (mut item, behind) = item(self.rest)?;
         self.rest = if behind.first() == 0 { self.again } else { behind.rest() };
-        Some(match self.usual {
-            Some((wait, _)) if item.signal() == 0 => wait,
-            Some((_, signal)) if item.signal() == SIGTERM => signal,
-            _ => item,
-        })
+        let [signal, wait] = self.usual;
+        if signal != 0 {
+            match item.signal() {
+                0 => item = Item(wait),
+                SIGTERM => item = Item(signal),
+                _ => {}
+            }
+        }
+        Some(item)
     }
 }
 

@@ -30,12 +30,12 @@ impl Launch<'_> {
             self.keep_directory()?;
         }
         let mut fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
-        match self.locks.iter().find(|other| sys::same_file(fd, **other, ZStr::new(c""), AT_EMPTY_PATH).is_ok()) {
-            Some(&other) => {
-                sys::close(fd);
-                fd = other;
-            }
-            None => fd = self.own(fd, true)?,
+        let is_this = |other: &Fd| sys::same_file(fd, *other, ZStr::new(c""), AT_EMPTY_PATH).is_ok();
+        if let Some(&other) = self.locks.iter().find(|other| is_this(other)) {
+            sys::close(fd);
+            fd = other;
+        } else {
+            fd = self.own(fd, true)?;
         }
         self.locks[lock as usize] = fd;
         Ok(())
@@ -43,10 +43,9 @@ impl Launch<'_> {
 
     /// Closes the files that are to be locked.
     pub(super) fn release_locks(&mut self) {
-        let locks = self.locks;
-        self.locks = [Fd::NONE; 3];
-        for fd in locks {
-            self.release(fd);
+        for index in 0..self.locks.len() {
+            self.release(self.locks[index]);
+            self.locks[index] = Fd::NONE;
         }
     }
 

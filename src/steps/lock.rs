@@ -45,6 +45,7 @@ impl Launch<'_> {
 }
 
 /// Refuses to run beside a daemon; where there is none, or no proof of one, all is well.
+#[inline(never)]
 fn refuse(daemon: Result<u32, Reason>) -> Result<(), Reason> {
     match daemon {
         Ok(pid) => Err(Reason::RUNNING.with(pid)),
@@ -126,14 +127,14 @@ fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
 fn start_time(stat: ZStr) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: the last one closes it.
     let mut field = stat;
-    while field.find(b')').first() != 0 {
-        field = field.find(b')').rest();
+    while field.past(b')').first() != 0 {
+        field = field.past(b')');
     }
     if matches!(field.rest().first(), b'Z' | b'X') {
         return None;
     }
     for _ in 2..22 {
-        field = field.find(b' ').rest();
+        field = field.past(b' ');
     }
     Some(field.number(10, u64::MAX >> 8)?.0)
 }

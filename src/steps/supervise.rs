@@ -92,23 +92,23 @@ impl<'a> Launch<'a> {
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self) -> Result<(), Reason> {
         let mut restarts = self.plan.value(Value::RestartCount).unwrap_or(u64::MAX);
-        let mut event = self.attend(&mut { Time::ENDLESS })?;
+        let mut time = Time::ENDLESS;
         loop {
-            match event {
-                ENDED => {
-                    self.daemon = 0;
-                    if restarts == 0 {
-                        return Ok(());
-                    }
-                    restarts -= 1;
-                    event = self.attend(&mut Time::new(self.plan.value(Value::RestartDelay).unwrap_or(1000)))?;
-                }
-                // A COMMAND that cannot be executed any more counts as a run that failed.
-                ELAPSED if self.start().is_err() => event = ENDED,
-                ELAPSED => event = self.attend(&mut { Time::ENDLESS })?,
-                _ if self.daemon != 0 => return self.end(),
-                _ => return Ok(()),
+            let event = self.attend(&mut time)?;
+            if event != ENDED && event != ELAPSED {
+                return if self.daemon == 0 { Ok(()) } else { self.end() };
             }
+            if event == ELAPSED && self.start().is_ok() {
+                time = Time::ENDLESS;
+                continue;
+            }
+            // It has ended; or it cannot be executed any more, which counts as a run that failed.
+            self.daemon = 0;
+            if restarts == 0 {
+                return Ok(());
+            }
+            restarts -= 1;
+            time = Time::new(self.plan.value(Value::RestartDelay).unwrap_or(1000));
         }
     }
 
@@ -172,11 +172,12 @@ impl<'a> Launch<'a> {
     fn pump(&self, polled: &[PollFd; 3]) -> bool {
         let mut buffer = [0; PIPE_BUF];
         let mut more = false;
-        for (output, polled) in self.outputs.iter().zip(&polled[1..]) {
-            if polled.can_be_read()
-                && let Ok(size) = sys::read(output.pipe, &mut buffer)
+        for index in 0..self.outputs.len() {
+            let Output { pipe, file } = self.outputs[index];
+            if polled[index + 1].can_be_read()
+                && let Ok(size) = sys::read(pipe, &mut buffer)
             {
-                let _ = sys::write(output.file, buffer.get(..size as usize).unwrap_or_default());
+                let _ = sys::write(file, buffer.get(..size as usize).unwrap_or_default());
                 more = true;
             }
         }
@@ -197,9 +198,7 @@ impl<'a> Launch<'a> {
             let [pipe, write] = self.own_pipe()?;
             sys::dup3(write, standard, 0)?;
             self.release(write);
-            if let Some(output) = self.outputs.get_mut(number - 1) {
-                *output = Output { pipe, file };
-            }
+            self.outputs[number - 1] = Output { pipe, file };
         }
         Ok(())
     }
@@ -208,11 +207,10 @@ impl<'a> Launch<'a> {
     fn reopen(&mut self) {
         for number in 1..3 {
             if let Stream::File(file) = self.plan.stream(number)
-                && let Some(output) = self.outputs.get_mut(number - 1)
-                && output.file.is_some()
+                && self.outputs[number - 1].file.is_some()
                 && let Ok(fd) = super::stdio::open_file(self.directory, file, true)
             {
-                let _ = sys::dup3(fd, output.file, O_CLOEXEC);
+                let _ = sys::dup3(fd, self.outputs[number - 1].file, O_CLOEXEC);
                 sys::close(fd);
             }
         }
