@@ -96,6 +96,8 @@
 //! obscure: resetting dispositions by `clone3`'s CLONE_CLEAR_SIGHAND, which many a container's filter refuses.
 
 #![no_std]
+// There the compiler calls its own assembly experimental: RUSTC_BOOTSTRAP=1 or a nightly one.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
 
 pub mod options;
 pub mod passwd;

@@ -1,6 +1,8 @@
 //! `bgexec [OPTION]... [--] COMMAND [ARG]...`: see the library's documentation for how it works.
 
 #![no_std]
+// There the compiler calls its own assembly experimental: RUSTC_BOOTSTRAP=1 or a nightly one.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
 #![no_main]
 
 mod start;
@@ -65,6 +67,9 @@ fn main(vectors: Vectors) -> u32 {
     }
     match launch.stay() {
         Ok(status) => status,
-        Err(reason) => report::failure(&launch, reason),
+        Err(reason) => {
+            launch.abort();
+            report::failure(&launch, reason)
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::options::{Opt, Options};
 use crate::report::Reason;
 use crate::scan;
 use crate::steps::{CONDITIONS, Step};
-use crate::sys::abi::{SIGKILL, SIGSTOP};
+use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP};
 use crate::sys::zstr::{Word, Words, ZStr};
 
 /// The null device's path (null(4)).
@@ -321,9 +321,10 @@ fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
     text.number(10, i32::MAX as u64)
 }
 
-/// A signal that can be ignored.
+/// A signal that can be ignored, of those that every architecture has.
 fn scan_ignored(text: Word) -> Option<(u64, Word)> {
-    scan::signal(text).filter(|(signal, _)| !matches!(*signal as u32, SIGKILL | SIGSTOP))
+    scan::signal(text)
+        .filter(|(signal, _)| (NSIG == 64 || *signal <= 64) && !matches!(*signal as u32, SIGKILL | SIGSTOP))
 }
 
 /// Reads a list with commas between its items; no list at all is an empty one.

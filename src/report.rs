@@ -144,6 +144,7 @@ errnos! {
     E2BIG "Argument list too long"
     ENOEXEC "Exec format error"
     EBADF "Bad file descriptor"
+    ECHILD "No child processes"
     EAGAIN "Resource temporarily unavailable"
     ENOMEM "Cannot allocate memory"
     EACCES "Permission denied"

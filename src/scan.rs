@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES, SIGTERM};
+use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES, SIGRTMAX, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
 
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
@@ -31,7 +31,7 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
 }
 
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
-/// counts) to RTMAX (64), with `+N` or `-N` behind.
+/// counts) to RTMAX (64, on mips 127), with `+N` or `-N` behind.
 pub fn signal(text: Word) -> Option<(u64, Word)> {
     if let Some(found) = text.number(10, NSIG.into()) {
         return Some(found).filter(|(signal, _)| *signal != 0);
@@ -39,17 +39,17 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
     let (first, rest) = match (text.strip(ZStr::new(c"RTMIN")), text.strip(ZStr::new(c"RTMAX"))) {
         (Some(rest), _) => (34, rest),
-        (_, Some(rest)) => (64, rest),
+        (_, Some(rest)) => (u64::from(SIGRTMAX), rest),
         _ => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
     };
     let (offset, rest) = match rest.first() {
-        b'+' => rest.rest().number(10, 30)?,
-        b'-' => integer(rest, -30, 0)?,
+        b'+' => rest.rest().number(10, u64::from(SIGRTMAX) - 34)?,
+        b'-' => integer(rest, 34 - i64::from(SIGRTMAX), 0)?,
         byte if byte.is_ascii_alphanumeric() => return None,
         _ => (0, rest),
     };
     let signal = offset.wrapping_add(first);
-    (34..65).contains(&signal).then_some((signal, rest))
+    (34..=u64::from(SIGRTMAX)).contains(&signal).then_some((signal, rest))
 }
 
 /// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.

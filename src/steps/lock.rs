@@ -32,7 +32,7 @@ impl Launch<'_> {
                 return Err(errno.into());
             }
             refuse(lock_holder(fd, pidfile))?;
-            if let Ok(pid) = sys::lock_holder(fd, F_WRLCK) {
+            if let Ok(pid) = sys::lock_holder(fd, F_RDLCK) {
                 return Err(Reason::READ_LOCKED.with(pid as u32));
             }
         }
@@ -73,7 +73,7 @@ pub fn holder(pidfile: Fd) -> Result<u32, Reason> {
 fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
     let mut tries = TRIES;
     loop {
-        let pid = match sys::lock_holder(fd, F_RDLCK) {
+        let pid = match sys::lock_holder(fd, F_WRLCK) {
             Err(errno) if errno.is(ENOENT) => return Err(Reason::NOT_RUNNING),
             Ok(..2) => return Err(Reason::RUNNING_ELSEWHERE), // of another pid namespace, or with another kind of lock
             holder => holder? as u32,

@@ -4,7 +4,7 @@
 
 use super::{Launch, Step};
 use crate::report::Reason;
-use crate::sys::abi::{ECHILD, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
+use crate::sys::abi::{ECHILD, ESRCH, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
 use crate::sys::{self, Errno, Pid, SignalSet};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
@@ -12,6 +12,9 @@ const STOPPING: u64 = 50;
 
 /// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
+
+/// How long it may take to die after that, in milliseconds.
+const DEATH: u64 = 1000;
 
 /// How often it is asked for meanwhile, in milliseconds.
 const POLL: u64 = 20;
@@ -58,13 +61,11 @@ impl Launch<'_> {
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
         let _ = sys::kill(-self.daemon, SIGTERM);
-        let mut left = GRACE;
+        let mut left = GRACE + DEATH;
         // The group lives as long as any of its processes; with 0 it is only asked for.
-        while self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok() {
-            if left == 0 {
+        while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
+            if left == DEATH {
                 let _ = sys::kill(-self.daemon, SIGKILL);
-                reap(self.daemon); // as far as it has not ended
-                break;
             }
             sys::pause(POLL);
             left -= POLL;
@@ -82,7 +83,8 @@ pub(super) fn reap(child: Pid) -> Reason {
 fn end_of(child: Pid, options: u32) -> Option<Reason> {
     match sys::wait4(child, options) {
         status if status.pid > 0 => Some(Reason::ended(status)),
-        status if status.pid < 0 => Some(Reason::ENDED), // no child any more
+        // No child any more; or never one, where the kernel does not know CLONE_PARENT.
+        status if status.pid < 0 => sys::kill(child, 0).is_err_and(|errno| errno.is(ESRCH)).then_some(Reason::ENDED),
         _ => None,
     }
 }

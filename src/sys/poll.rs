@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Result, Sysno, persist};
+use super::call::{Result, number, persist};
 use super::file::Fd;
 
 /// A span of time, which the kernel counts down while it waits (struct timespec).
@@ -63,11 +63,27 @@ impl PollFd {
 pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
     let first = descriptors.as_mut_ptr() as usize;
     // SAFETY: the kernel writes within the slice, and the time.
-    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, Sysno::ppoll) }?;
-    if ready == 0 {
+    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, number::ppoll) };
+    #[cfg(target_pointer_width = "32")]
+    let ready = match ready {
+        Err(errno) if errno.is(abi::ENOSYS) => ppoll32(descriptors, time),
+        ready => ready,
+    };
+    if ready? == 0 {
         *time = Time::OVER; // whoever runs with STICKY_TIMEOUTS (personality(2)) gets it back as it was
     }
     Ok(())
+}
+
+/// The same before Linux 5.1, where a time of 64 bits is unknown.
+#[cfg(target_pointer_width = "32")]
+fn ppoll32(descriptors: &mut [PollFd], time: &mut Time) -> Result<u32> {
+    let mut narrow = [time.seconds.min(i32::MAX.into()) as usize, time.nanoseconds as usize];
+    let first = descriptors.as_mut_ptr() as usize;
+    // SAFETY: the kernel writes within the slice, and the time.
+    let ready = unsafe { persist(first, descriptors.len(), narrow.as_mut_ptr() as usize, 0, number::ppoll32) };
+    *time = Time { seconds: narrow[0] as i64, nanoseconds: narrow[1] as i64 };
+    ready
 }
 
 /// `ppoll(fd, time)`—Whether one descriptor becomes ready within so many milliseconds.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, persist};
+use super::call::{Errno, Result, call, done, number, persist};
 use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
 
@@ -54,7 +54,7 @@ pub fn wait4(pid: Pid, options: u32) -> WaitStatus {
     let mut bits = 0;
     let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    let ended = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, Sysno::wait4) };
+    let ended = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, number::wait4) };
     WaitStatus { pid: ended.map_or(-1, |pid| pid as Pid), bits }
 }
 
@@ -89,7 +89,7 @@ impl WaitStatus {
 /// EPERM: already a process group leader; [setsid(2)](https://man7.org/linux/man-pages/man2/setsid.2.html)
 pub fn setsid() -> Result<Pid> {
     // SAFETY: takes no pointer.
-    unsafe { persist(0, 0, 0, 0, Sysno::setsid) }.map(|pid| pid as Pid)
+    unsafe { persist(0, 0, 0, 0, number::setsid) }.map(|pid| pid as Pid)
 }
 
 /// `setpgid(0, 0)`—Create a process group with the caller as its leader.
@@ -107,7 +107,7 @@ pub fn setpgid() -> Result<()> {
 /// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
 pub fn getpgid(pid: Pid) -> Result<Pid> {
     // SAFETY: takes no pointer.
-    unsafe { persist(pid as usize, 0, 0, 0, Sysno::getpgid) }.map(|group| group as Pid)
+    unsafe { persist(pid as usize, 0, 0, 0, number::getpgid) }.map(|group| group as Pid)
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -163,7 +163,7 @@ pub fn setgroups(groups: &[u32]) -> Result<()> {
 /// EINVAL: there is not room enough; [getgroups(2)](https://man7.org/linux/man-pages/man2/getgroups.2.html)
 pub fn getgroups(room: &mut [u32]) -> Result<u32> {
     // SAFETY: the kernel writes within the slice.
-    unsafe { persist(room.len(), room.as_mut_ptr() as usize, 0, 0, Sysno::getgroups) }
+    unsafe { persist(room.len(), room.as_mut_ptr() as usize, 0, 0, number::getgroups) }
 }
 
 /// `setgid(id)`—Set the group ids: of a privileged process real, effective and saved one.
@@ -267,10 +267,16 @@ pub fn set_controlling_terminal(fd: Fd) -> Result<()> {
 pub fn mmap(size: usize) -> Option<&'static mut [u8]> {
     let protection = abi::PROT_READ | abi::PROT_WRITE;
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
+    #[cfg(not(target_arch = "s390x"))]
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    if answer as isize <= 0 {
-        return None; // no address
+    #[cfg(target_arch = "s390x")]
+    let arguments = [0, size, protection as usize, flags as usize, usize::MAX, 0]; // struct s390_mmap_arg_struct
+    #[cfg(target_arch = "s390x")]
+    // SAFETY: the kernel reads the arguments, and chooses where nothing is yet.
+    let answer = unsafe { call!(mmap, arguments.as_ptr()) };
+    if answer >= -4095_isize as usize {
+        return None; // an error, no address
     }
     // SAFETY: this memory is new, and nobody unmaps it.
     Some(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
@@ -307,7 +313,7 @@ pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
 /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
 pub fn pidfd_open(pid: Pid) -> Result<Fd> {
     // SAFETY: takes no pointer.
-    unsafe { persist(pid as usize, 0, 0, 0, Sysno::pidfd_open) }.map(Fd)
+    unsafe { persist(pid as usize, 0, 0, 0, number::pidfd_open) }.map(Fd)
 }
 
 /// `pidfd_send_signal(process, signal)`—Send a signal to the process that a descriptor is of.
@@ -338,6 +344,15 @@ pub fn descriptor_limit() -> Result<u32> {
 pub fn clock_gettime(clock: u32) -> i64 {
     let mut time = [0_i64; 2];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    let answer = unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    #[cfg(target_pointer_width = "32")]
+    if answer != 0 {
+        // Before Linux 5.1 a time of 64 bits is unknown.
+        let mut narrow = [0_u32; 2];
+        // SAFETY: the kernel writes seconds and nanoseconds.
+        unsafe { call!(clock_gettime32, clock, narrow.as_mut_ptr()) };
+        time = narrow.map(i64::from);
+    }
+    let _ = answer;
     super::file::nanoseconds(time[0], time[1])
 }

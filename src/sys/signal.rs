@@ -5,24 +5,32 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Result, Sysno, call, done, persist};
+use super::call::{Result, call, done, number, persist};
 use super::file::Fd;
 use super::process::Pid;
 
-/// A set of signals: bit N-1 for signal N.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+/// How many registers a set of signals fills.
+const WORDS: usize = (abi::NSIG / usize::BITS) as usize;
+
+/// A set of signals: bit N-1 for signal N, counted through the words.
+#[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct SignalSet(pub u64);
+pub struct SignalSet([usize; WORDS]);
 
 impl SignalSet {
     /// No signal.
-    pub const NONE: SignalSet = SignalSet(0);
+    pub const NONE: SignalSet = SignalSet([0; WORDS]);
     /// Every signal.
-    pub const ALL: SignalSet = SignalSet(!0);
+    pub const ALL: SignalSet = SignalSet([!0; WORDS]);
 
     /// The set together with a signal.
     pub const fn with(self, signal: u32) -> SignalSet {
-        SignalSet(self.0 | 1 << (signal - 1))
+        let SignalSet(mut words) = self;
+        let bit = signal.wrapping_sub(1);
+        if signal <= abi::NSIG && bit < abi::NSIG {
+            words[(bit / usize::BITS) as usize] |= 1 << (bit % usize::BITS);
+        }
+        SignalSet(words)
     }
 }
 
@@ -37,13 +45,19 @@ pub fn rt_sigprocmask(set: SignalSet) -> SignalSet {
     old
 }
 
+/// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some
+/// comes behind the flags, and flags, a restorer and a mask, in as many registers as the longest needs.
+const ACTION: usize = if cfg!(target_pointer_width = "32") { 6 } else { 4 };
+const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) as usize;
+
 /// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
 ///
 /// # Errors
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
-    let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
+    let mut action = [0; ACTION];
+    action[DISPOSITION] = handler & 1;
     // SAFETY: the kernel reads the structure, in which no handler is a function.
     done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
 }
@@ -53,10 +67,10 @@ pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
 /// # Errors
 /// EINVAL: no such signal; [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn is_ignored(signal: u32) -> Result<bool> {
-    let mut action = [0_usize; 4];
+    let mut action = [0; ACTION];
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
-    Ok(action[0] == 1)
+    Ok(action[DISPOSITION] == 1)
 }
 
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
@@ -66,7 +80,7 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
 pub fn signalfd(set: SignalSet) -> Result<Fd> {
     // SAFETY: the kernel reads the set.
     let fd = unsafe {
-        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, Sysno::signalfd4)
+        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, number::signalfd4)
     };
     fd.map(Fd)
 }
@@ -79,7 +93,7 @@ pub fn read_signal(signals: Fd) -> Result<u32> {
     let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
     let first = signal.as_mut_ptr().cast::<u32>();
     // SAFETY: the kernel writes within the structure.
-    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, Sysno::read) }?;
+    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, number::read) }?;
     // SAFETY: a signal was read, all of it.
     Ok(unsafe { first.read() })
 }

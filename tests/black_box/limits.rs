@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::harness::process::{Stat, is_alive, lock};
 use crate::harness::{
-    Launch, Output, Report, Role, Sandbox, Terminal, bgexec, eventually, is_root, kernel, probe, skip,
+    Launch, Output, Report, Role, Sandbox, Terminal, eventually, is_root, kernel, probe, skip, tiny_command,
 };
 
 /// A user without any privilege.
@@ -21,7 +21,7 @@ fn run_by_user(sandbox: &Sandbox, options: &[&str]) -> Output {
 
 fn unprivileged(sandbox: &Sandbox, options: &[&str]) -> Launch {
     sandbox.make_open_directory("open");
-    sandbox.launch(&sandbox.copy_program(&bgexec())).words(options)
+    sandbox.command(&sandbox.bgexec_for_all()).words(options)
 }
 
 #[track_caller]
@@ -337,7 +337,7 @@ mod resource_limit {
         for mode in [&[][..], &["-F"]] {
             let sandbox = Sandbox::new();
             let launch = sandbox.bgexec(mode).words(["-p", "x.pid", "-O", "log", "--rlimit", "NOFILE=0"]);
-            launch.words([bgexec()]).words(["--version"]).run().assert_started();
+            launch.words([tiny_command()]).words(["--version"]).run().assert_started();
             eventually("the version", || sandbox.read("log").starts_with("bgexec ").then_some(()));
         }
     }

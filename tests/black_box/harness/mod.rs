@@ -58,6 +58,11 @@ pub fn bgexec_command() -> Vec<PathBuf> {
     env::var_os("BGEXEC_RUNNER").map(PathBuf::from).into_iter().chain([bgexec()]).collect()
 }
 
+/// The bgexec that this machine runs by itself, as a COMMAND: it has nothing to load and makes few system calls.
+pub fn tiny_command() -> PathBuf {
+    env!("CARGO_BIN_EXE_bgexec").into()
+}
+
 /// Whether a launcher leads a process group: then it cannot take a session itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {

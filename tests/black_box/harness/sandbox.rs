@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use tempfile::TempDir;
 
-use super::{Launch, Legacy, Report, Role, bgexec_command, eventually, probe, process};
+use super::{Launch, Legacy, Report, Role, bgexec, bgexec_command, eventually, probe, process};
 
 /// A file that is to be executed must not be open for writing in a child which another test has just forked: it would be
 /// "Text file busy". So those who write such files and those who fork take turns.
@@ -41,8 +41,29 @@ impl Sandbox {
 
     /// A launch from this directory; what it is to execute is still to be said.
     pub fn bgexec(&self, options: &[&str]) -> Launch {
-        let command = bgexec_command();
-        self.launch(&command[0]).words(&command[1..]).words(options)
+        self.command(&bgexec_command()).words(options)
+    }
+
+    /// A launch of the program that a command line begins with, with its first words.
+    pub fn command(&self, words: &[PathBuf]) -> Launch {
+        self.launch(&words[0]).words(&words[1..])
+    }
+
+    /// The beginning of a command line for any user: bgexec where all may execute it.
+    pub fn bgexec_for_all(&self) -> Vec<PathBuf> {
+        let mut words = bgexec_command();
+        words.pop();
+        words.push(self.copy_program(&bgexec()));
+        words
+    }
+
+    /// One program that is bgexec, also where it takes another to run it.
+    pub fn bgexec_program(&self) -> PathBuf {
+        match &*bgexec_command() {
+            [runner, bgexec] => self
+                .write_program("bgexec", format!("#!/bin/sh\nexec {} {} \"$@\"\n", runner.display(), bgexec.display())),
+            _ => bgexec(),
+        }
     }
 
     /// The same by a probe, which runs as a subreaper to see what is left in the end: see [`Sandbox::legacy`].
