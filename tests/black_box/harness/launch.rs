@@ -57,8 +57,9 @@ impl Launch {
         let launch = Self { command, sandbox: sandbox.to_owned(), stdout, stderr };
         let launch = launch.before_exec(kernel::become_ordinary);
         match old_kernel() {
-            Some(errno) => launch.before_exec(move || kernel::refuse_new_calls(errno)),
-            None => launch,
+            // The runtime is not what is tested, and cannot do without all of those calls.
+            Some(errno) if !program.ends_with("runc") => launch.before_exec(move || kernel::refuse_new_calls(errno)),
+            _ => launch,
         }
     }
 
