@@ -80,12 +80,12 @@ fn witness() -> BTreeMap<&'static str, usize> {
     }
 }
 
-/// The system calls that the sources name: `call!(NAME, …)` and `Sysno::NAME`.
+/// The system calls that the sources name: `call!(NAME, …)` and `number::NAME`.
 fn names() -> Vec<String> {
     let mut names = vec![];
     for source in program() {
         let code = source.bare_code();
-        for (before, after) in ["call!(", "number::", "Sysno::"].iter().flat_map(|text| splits(&code, text)) {
+        for (before, after) in ["call!(", "number::"].iter().flat_map(|text| splits(&code, text)) {
             let is_whole_word = !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
             let name = words(after).next().unwrap_or_default();
             if is_whole_word && after.starts_with(name) && name.starts_with(char::is_lowercase) {
