@@ -72,6 +72,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         setuid SETUID
         signalfd4 SIGNALFD4
         socket SOCKET
+        statx STATX
         umask UMASK
         unlinkat UNLINKAT
         unshare UNSHARE
