@@ -8,9 +8,9 @@ mod machine;
 
 use machine::Machine;
 
-/// What a daemon says of itself that has a session, a process group and the null device, and nothing else.
+/// What a daemon says of itself that has a session, a process group the null device and the lock of its pidfile, and nothing else.
 fn daemon(name: &str) -> String {
-    format!("> daemon {name}: parent 1, is in session PID, leads group PID, 0 device 1:3, 1 device 1:3, 2 device 1:3")
+    format!("> daemon {name}: is in session PID, leads group PID, 0 device 1:3, 1 device 1:3, 2 device 1:3, 63 file")
 }
 
 /// A script of the guest, and what the serial line must say in some order of the daemons' lines.

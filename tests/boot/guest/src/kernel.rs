@@ -103,10 +103,6 @@ pub fn pid() -> usize {
     call!(getpid).unwrap_or(0)
 }
 
-pub fn parent() -> usize {
-    call!(getppid).unwrap_or(0)
-}
-
 pub fn session() -> usize {
     call!(getsid, 0).unwrap_or(0)
 }

@@ -147,7 +147,7 @@ fn open() {
 
 fn daemon(name: &CStr) {
     let mut line = Line::new();
-    let _ = write!(line, "> daemon {}: parent {}, ", text(name), kernel::parent());
+    let _ = write!(line, "> daemon {}: ", text(name));
     let leads = |what: usize| if what == kernel::pid() { "leads" } else { "is in" };
     let _ = write!(
         line,
