@@ -111,11 +111,11 @@ impl Launch<'_> {
             let told = buffer.iter().any(|byte| *byte == b'\n');
             return if told { Ok(()) } else { Err(Reason::NOT_READY) };
         }
-        let datagram = sys::receive(source, &mut buffer)?;
-        let mut line = datagram.text;
-        if datagram.uid != 0 && datagram.uid != self.identity.user() && datagram.uid != sys::geteuid() {
+        let sender = sys::receive(source, &mut buffer)?;
+        if sender != 0 && sender != self.identity.user() && sender != sys::geteuid() {
             return Err(Reason::NOT_READY); // a stranger's
         }
+        let mut line = ZStr::terminate(&mut buffer);
         while line.first() != 0 {
             match scan::notice(line) {
                 Some((scan::READY, 1)) => return Ok(()),

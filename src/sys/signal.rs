@@ -48,7 +48,7 @@ pub fn rt_sigprocmask(set: SignalSet) -> SignalSet {
 /// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some
 /// comes behind the flags, and flags, a restorer and a mask, in as many registers as the longest needs.
 const ACTION: usize = if cfg!(target_pointer_width = "32") { 6 } else { 4 };
-const HANDLER: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) as usize;
+const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) as usize;
 
 /// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
 ///
@@ -57,7 +57,7 @@ const HANDLER: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) a
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
     let mut action = [0; ACTION];
-    action[HANDLER] = handler & 1;
+    action[DISPOSITION] = handler & 1;
     // SAFETY: the kernel reads the structure, in which no handler is a function.
     done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
 }
@@ -70,7 +70,7 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
     let mut action = [0; ACTION];
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
-    Ok(action[HANDLER] == 1)
+    Ok(action[DISPOSITION] == 1)
 }
 
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.

@@ -7,7 +7,6 @@ use core::mem::{offset_of, zeroed};
 use super::abi;
 use super::call::{Result, call, done, number, persist};
 use super::file::Fd;
-use super::zstr::ZStr;
 
 /// Where the name is in the address that [`notification_socket`] gives: behind the family and a NUL.
 pub const SOCKET_NAME: usize = offset_of!(abi::sockaddr_un, sun_path) + 1;
@@ -34,20 +33,12 @@ pub fn notification_socket(address: &mut [u8; 16]) -> Result<Fd> {
     Ok(Fd(socket))
 }
 
-/// A datagram, and who sent it.
-pub struct Datagram<'a> {
-    /// What it says, up to a NUL.
-    pub text: ZStr<'a>,
-    /// The sender's user id.
-    pub uid: u32,
-}
-
-/// `recvmsg(socket)`—Take the next datagram.
+/// `recvmsg(socket)`—Take the next datagram, of which what does not fit into the buffer is lost; gives the user id of who
+/// sent it.
 ///
 /// # Errors
 /// EAGAIN: none is there; [recvmsg(2)](https://man7.org/linux/man-pages/man2/recvmsg.2.html)
-#[inline(never)]
-pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<Datagram<'_>> {
+pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<u32> {
     #[repr(C)]
     struct Control {
         header: abi::cmsghdr,
@@ -56,7 +47,7 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<Datagram<'_>> {
     // SAFETY: the structure holds numbers alone.
     let mut control: Control = unsafe { zeroed() };
     control.sender.uid = u32::MAX; // nobody, until the kernel tells who
-    let room = [buffer.as_mut_ptr() as usize, buffer.len().saturating_sub(1)]; // struct iovec
+    let room = [buffer.as_mut_ptr() as usize, buffer.len()]; // struct iovec
     // SAFETY: the structure holds numbers and pointers that may be null.
     let mut message: abi::msghdr = unsafe { zeroed() };
     message.msg_iov = room.as_ptr().cast_mut().cast();
@@ -65,7 +56,6 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<Datagram<'_>> {
     message.msg_controllen = size_of::<Control>() as _;
     let flags = abi::MSG_DONTWAIT as usize;
     // SAFETY: the kernel writes within the buffer and the control structure.
-    let size = unsafe { persist(socket.0 as usize, &raw mut message as usize, flags, 0, number::recvmsg) }?;
-    let text = buffer.get_mut(..=size as usize).unwrap_or_default();
-    Ok(Datagram { text: ZStr::terminate(text), uid: control.sender.uid })
+    unsafe { persist(socket.0 as usize, &raw mut message as usize, flags, 0, number::recvmsg) }?;
+    Ok(control.sender.uid)
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
-use crate::harness::{Launch, Legacy, Role, Sandbox, Terminal, bgexec, eventually, is_root, kernel, probe};
+use crate::harness::{
+    Launch, Legacy, Role, Sandbox, Terminal, between_forks, bgexec, eventually, is_root, kernel, probe,
+};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -282,7 +284,7 @@ mod start {
                 .expect("descriptors are free");
         let stderr = writer.try_clone().expect("a descriptor is free");
         sandbox.bgexec(&PIDFILES).stdout(writer).stderr(stderr).probe(["stay"]).spawn().wait().assert_started();
-        let end = fs::File::from(reader).read(&mut [0; 1]);
+        let end = between_forks(|| fs::File::from(reader).read(&mut [0; 1]));
         assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
     }
 }

@@ -8,7 +8,7 @@ mod sandbox;
 
 pub use launch::{Launch, Output, Running};
 pub use report::{Descriptor, Legacy, Report};
-pub use sandbox::Sandbox;
+pub use sandbox::{Sandbox, between_forks};
 
 use std::env;
 use std::fs::File;
