@@ -71,10 +71,8 @@ fn bare(machine: &Machine) {
 fn no_console(machine: &Machine) {
     let script = "open\nrun /bgexec -p /a.pid /init daemon a\nawait /a.ready\n\
         run /bgexec -T -p /a.pid\nrun /bgexec -K -p /a.pid\nreap\nkind /a.pid\noff\n";
-    // No driver has this number, so that the kernel cannot open the console.
-    let archive = machine.archive(script).directory("dev").device("dev/console", [5, 99]);
-    let said = machine.boot(archive, "rdinit=/init");
-    let said: Vec<_> = said.into_iter().filter(|line| !line.contains("unable to open an initial console")).collect();
+    // In the place of the device that the kernel has made, what it cannot open to write to.
+    let said = machine.boot(machine.archive(script).directory("dev/console"), "rdinit=/init");
     let mut wanted = owned(&["> open", "> status 0", "> status 125", "> status 0", "> reaped 1", "> /a.pid: nothing"]);
     wanted.push(daemon("a"));
     expect(&said, &wanted);
