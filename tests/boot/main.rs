@@ -5,21 +5,15 @@
 
 mod archive;
 mod machine;
+mod said;
+
+use std::collections::BTreeSet;
 
 use machine::Machine;
 
-/// What a daemon says of itself that has a session, a process group the null device and the lock of its pidfile, and nothing else.
+/// What a daemon says of itself that has a session, a process group of its own, the null device and the lock of its pidfile, and nothing else.
 fn daemon(name: &str) -> String {
     format!("> daemon {name}: is in session PID, leads group PID, 0 device 1:3, 1 device 1:3, 2 device 1:3, 63 file")
-}
-
-/// A script of the guest, and what the serial line must say in some order of the daemons' lines.
-fn expect(said: &[String], wanted: &[String]) {
-    let (daemons, others): (Vec<_>, Vec<_>) = said.iter().partition(|line| line.starts_with("> daemon"));
-    let (wanted_daemons, wanted_others): (Vec<_>, Vec<_>) =
-        wanted.iter().partition(|line| line.starts_with("> daemon"));
-    assert_eq!(others, wanted_others, "all of it: {said:#?}");
-    assert_eq!(daemons, wanted_daemons, "all of it: {said:#?}");
 }
 
 fn owned(lines: &[&str]) -> Vec<String> {
@@ -64,7 +58,7 @@ fn bare(machine: &Machine) {
         "> reaped 0",
     ]);
     wanted.extend(["a", "b", "c"].map(daemon));
-    expect(&machine.boot(machine.archive(script), "rdinit=/init"), &wanted);
+    machine.boot(machine.archive(script), "rdinit=/init").assert(&wanted);
 }
 
 /// No console: 0-2 are closed.
@@ -75,7 +69,7 @@ fn no_console(machine: &Machine) {
     let said = machine.boot(machine.archive(script).directory("dev/console"), "rdinit=/init");
     let mut wanted = owned(&["> open", "> status 0", "> status 125", "> status 0", "> reaped 1", "> /a.pid: nothing"]);
     wanted.push(daemon("a"));
-    expect(&said, &wanted);
+    said.assert(&wanted);
 }
 
 /// bgexec itself is pid 1: it reaps, and COMMAND powers the machine off.
@@ -83,10 +77,10 @@ fn first_process(machine: &Machine) {
     let script = "orphans 100\nopen\noff\n";
     let said = machine.boot(machine.archive(script), "rdinit=/bgexec -- /init");
     let wanted = owned(&["> reaped by pid 1: 100 of 100", "> open, 0 device 5:1, 1 device 5:1, 2 device 5:1"]);
-    expect(&said, &wanted);
+    said.assert(&wanted);
 }
 
-/// Twenty daemons of a boot script.
+/// Twenty daemons of a boot script, each in a session and a group of its own, and the one that status names.
 fn twenty(machine: &Machine) {
     let names: Vec<String> = (10..30).map(|number| format!("d{number}")).collect();
     let mut script = String::new();
@@ -105,7 +99,12 @@ fn twenty(machine: &Machine) {
     }
     script += "reap\noff\n";
     wanted.push("> reaped 20".to_owned());
-    expect(&machine.boot(machine.archive(&script), "rdinit=/init"), &wanted);
+    let said = machine.boot(machine.archive(&script), "rdinit=/init");
+    said.assert(&wanted);
+    let distinct = |numbers: Vec<u32>| BTreeSet::from_iter(numbers).len();
+    assert_eq!(distinct(said.numbers(" session ")), 20, "{said:#?}");
+    assert_eq!(distinct(said.numbers(" group ")), 20, "{said:#?}");
+    assert_eq!(said.numbers("running (pid "), said.numbers("leads group "), "{said:#?}");
 }
 
 /// Every scene on every processor, each a test of its own.

@@ -193,10 +193,11 @@ fn list(path: &CStr) {
         // inode, offset, length of the entry, type, name
         while rest.len() > 19 {
             let size = usize::from(u16::from_le_bytes([rest[16], rest[17]]));
-            if let Ok(name) = CStr::from_bytes_until_nul(&rest[19..]) {
-                if name != c"." && name != c".." {
-                    let _ = write!(line, " {}", text(name));
-                }
+            if let Ok(name) = CStr::from_bytes_until_nul(&rest[19..])
+                && name != c"."
+                && name != c".."
+            {
+                let _ = write!(line, " {}", text(name));
             }
             rest = &rest[size..];
         }
