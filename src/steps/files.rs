@@ -3,15 +3,15 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
-use crate::report::{Decimal, Reason};
+use crate::report::Reason;
 use crate::sys::abi::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
     S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, Stat};
+use crate::sys::{self, Fd, Stat, Text, room};
 
-impl Launch<'_> {
+impl Launch {
     /// Opens the lockfile.
     pub(super) fn open_lockfile(&mut self) -> Result<(), Reason> {
         let fd = self.open_lock()?;
@@ -68,7 +68,11 @@ impl Launch<'_> {
 /// Writes the caller's pid into a pidfile.
 pub(super) fn write_pid(pidfile: Fd) -> Result<(), Reason> {
     sys::truncate(pidfile)?;
-    Ok(sys::write(pidfile, Decimal::new(sys::getpid() as u32).line())?)
+    let mut room = room::<16>();
+    let mut text = Text::new(&mut room, pidfile);
+    text.push_decimal(sys::getpid() as u32);
+    text.push_byte(b'\n');
+    Ok(text.write()?)
 }
 
 /// Opens a pidfile or lockfile, and refuses one that others could have prepared.

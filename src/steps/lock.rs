@@ -6,9 +6,9 @@ use super::Launch;
 use crate::report::Reason;
 use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, Path, Stat};
+use crate::sys::{self, Fd, Stat, Text, room};
 
-impl Launch<'_> {
+impl Launch {
     /// Takes a lock for the daemon's life, unless the file is a pidfile and the pid in it stands for a daemon that lost its
     /// lock.
     pub(super) fn lock(&self, fd: Fd, pidfile: bool) -> Result<(), Reason> {
@@ -101,7 +101,8 @@ fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
     if pid < 2 || rest != c"\n" {
         return Ok(Holder::Nobody);
     }
-    let mut path = Path::new();
+    let mut room = room::<32>();
+    let mut path = Text::new(&mut room, Fd::NONE);
     path.push(ZStr::new(c"/proc/"), 0);
     path.push(digits, b'\n');
     path.push(ZStr::new(c"/stat"), 0);

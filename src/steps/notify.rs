@@ -4,6 +4,7 @@
 
 use super::deadline::Deadline;
 use super::{Launch, Step};
+use crate::options::Opt;
 use crate::plan::Value;
 use crate::report::Reason;
 use crate::scan::{self, Notice};
@@ -26,7 +27,7 @@ enum Event {
     Nothing,
 }
 
-impl Launch<'_> {
+impl Launch {
     /// Opens what COMMAND tells its readiness by.
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
         if self.by_socket() {
@@ -48,13 +49,13 @@ impl Launch<'_> {
     }
 
     fn by_socket(&self) -> bool {
-        self.plan.value(Value::Notify) == Some(scan::SOCKET)
+        self.plan.value(Value::Notify) == scan::SOCKET
     }
 
     /// Gives COMMAND the descriptor that it tells its readiness on.
     pub(super) fn pass_descriptor(&self) -> Result<(), Reason> {
         if !self.by_socket() {
-            let number = self.plan.value(Value::Notify).unwrap_or(0);
+            let number = self.plan.value(Value::Notify);
             sys::dup3(self.notification[1], Fd(number as u32), 0)?;
         }
         Ok(())
@@ -68,12 +69,12 @@ impl Launch<'_> {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         if self.notification[0].is_some() {
-            self.wait_for(self.plan.value(Value::NotifyTimeout).unwrap_or(60_000), false)?;
+            self.wait_for(self.plan.value(Value::NotifyTimeout), false)?;
         }
-        match self.plan.value(Value::AliveAfter) {
-            Some(time) => self.wait_for(time, true),
-            None => Ok(()),
+        if self.plan.options.has(Opt::AliveAfter) {
+            self.wait_for(self.plan.value(Value::AliveAfter), true)?;
         }
+        Ok(())
     }
 
     /// Waits up to so many milliseconds, or with 0 without end, for a notification; with `alive` only for the time.

@@ -9,7 +9,7 @@ use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
 use crate::scan::{self, Item};
-use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
+use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, SIGKILL};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Pid, PollFd};
 
@@ -18,7 +18,7 @@ const POLL: u64 = 20;
 
 /// A daemon that is to be stopped.
 struct Target<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a Plan,
     pidfile: Fd,
     pid: Pid,
     /// The process itself, which no other can take the place of; none where the kernel has no such descriptors.
@@ -59,12 +59,11 @@ pub fn status(plan: &Plan) -> State {
 pub fn stop(plan: &Plan) -> Result<(), Reason> {
     let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE };
     target.find()?;
-    if let Some(signal) = plan.value(Value::Signal)
-        && !plan.options.has(Opt::Retry)
-    {
-        return target.send(signal);
+    if plan.options.has(Opt::Signal) && !plan.options.has(Opt::Retry) {
+        return target.send(plan.value(Value::Signal));
     }
-    let dead = follow(plan, ZStr::new(c"TERM/30/KILL/5"), &mut |item| match item {
+    let schedule = plan.options.value(Opt::Retry).unwrap_or(ZStr::new(c"TERM/30/KILL/5"));
+    let dead = follow(schedule, plan.value(Value::Signal), &mut |item| match item {
         Item::Wait(wait) => target.wait(wait),
         Item::Signal(signal) => target.send(signal).map(|()| false),
     })?;
@@ -75,21 +74,20 @@ pub fn stop(plan: &Plan) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Follows the schedule of `--retry`, or else the usual one, until it is over or `act` says that the daemon is dead; gives
-/// whether it is.
+/// Follows a schedule until it is over or `act` says that the daemon is dead; gives whether it is. Where the schedule is
+/// one number alone, `signal` comes before and KILL behind.
 ///
 /// # Errors
 /// That of `act`.
 pub(super) fn follow(
-    plan: &Plan,
-    usual: Word,
+    schedule: Word,
+    signal: u64,
     act: &mut dyn FnMut(Item) -> Result<bool, Reason>,
 ) -> Result<bool, Reason> {
-    let schedule = plan.options.value(Opt::Retry).unwrap_or(usual);
     if let Some((wait, rest)) = scan::seconds(schedule)
         && rest.first() == 0
     {
-        for signal in [plan.value(Value::Signal).unwrap_or(SIGTERM.into()), SIGKILL.into()] {
+        for signal in [signal, SIGKILL.into()] {
             if act(Item::Signal(signal))? || act(Item::Wait(wait))? {
                 return Ok(true);
             }

@@ -49,7 +49,7 @@ impl Output {
     }
 }
 
-impl<'a> Launch<'a> {
+impl Launch {
     /// Supervises COMMAND; returns only why it could not be started the first time.
     pub(super) fn supervise(&mut self) -> Reason {
         match self.start_supervising() {
@@ -107,11 +107,11 @@ impl<'a> Launch<'a> {
                 return self.end(signals);
             }
             self.daemon = 0;
-            if self.plan.value(Value::RestartCount).is_some_and(|count| restarts >= count) {
+            if restarts >= self.plan.value(Value::RestartCount) {
                 return Ok(());
             }
             restarts = restarts.wrapping_add(1);
-            if self.attend(signals, Some(self.plan.value(Value::RestartDelay).unwrap_or(1000)))? == Event::Stop {
+            if self.attend(signals, Some(self.plan.value(Value::RestartDelay)))? == Event::Stop {
                 return Ok(());
             }
             running = self.start().is_ok(); // a COMMAND that cannot be executed any more counts as a run that failed
@@ -120,9 +120,9 @@ impl<'a> Launch<'a> {
 
     /// Ends COMMAND by the schedule.
     fn end(&mut self, signals: Fd) -> Result<(), Reason> {
-        let plan = self.plan;
         // Five seconds less than who stops the supervisor by the usual schedule gives it.
-        stop::follow(plan, ZStr::new(c"TERM/25/KILL/5"), &mut |item| match item {
+        let schedule = self.plan.options.value(Opt::Retry).unwrap_or(ZStr::new(c"TERM/25/KILL/5"));
+        stop::follow(schedule, self.plan.value(Value::Signal), &mut |item| match item {
             Item::Signal(signal) => {
                 let _ = sys::kill(self.daemon, signal as u32); // it may have ended: that is seen next
                 Ok(false)

@@ -13,7 +13,7 @@ const STOPPING: u64 = 50;
 /// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
 
-impl Launch<'_> {
+impl Launch {
     /// Stays until COMMAND ends; gives its exit status, or 128 and the signal that killed it. Every signal that comes is
     /// COMMAND's. As init every other child is reaped, too.
     pub fn stay(&mut self) -> Result<u32, Reason> {

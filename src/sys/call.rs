@@ -15,7 +15,6 @@ pub struct Errno(NonZeroU32);
 
 impl Errno {
     pub(super) const IO: Errno = Errno::new(abi::EIO);
-    pub(super) const NAMETOOLONG: Errno = Errno::new(abi::ENAMETOOLONG);
     /// ENOENT: no such file or directory.
     pub const NOENT: Errno = Errno::new(abi::ENOENT);
 
@@ -53,17 +52,18 @@ impl Errno {
 /// What a system call gives: its value, or the kernel's error number.
 pub type Result<T> = core::result::Result<T, Errno>;
 
-/// Makes a system call that a signal may interrupt, until none does.
+/// Makes a system call that a signal may interrupt, until none does. The number comes last, so that the arguments arrive
+/// in the registers where the kernel wants them.
 ///
 /// # Safety
 /// As the call's man page says: every pointer among the arguments must be good for what the kernel does with it.
 #[inline(never)]
-pub(super) unsafe fn persist(number: Sysno, a: usize, b: usize, c: usize, d: usize) -> usize {
+pub(super) unsafe fn persist(a: usize, b: usize, c: usize, d: usize, number: Sysno) -> Result<u32> {
     loop {
         // SAFETY: the caller vouches for the pointers.
         let answer = unsafe { raw_syscall!(number, a, b, c, d) };
-        if answer != (abi::EINTR as usize).wrapping_neg() {
-            return answer;
+        if answer as u32 != abi::EINTR.wrapping_neg() {
+            return value(answer);
         }
     }
 }
@@ -81,7 +81,8 @@ pub(super) fn done(answer: usize) -> Result<()> {
 #[inline(always)]
 pub(super) fn value(answer: usize) -> Result<u32> {
     match NonZeroU32::new((answer as u32).wrapping_neg()) {
-        Some(number) if number.get() < 4096 => Err(Errno(number)),
+        // No call that is made gives a number beyond the positive ones of an i32.
+        Some(number) if (answer as i32) < 0 => Err(Errno(number)),
         _ => Ok(answer as u32),
     }
 }

@@ -2,11 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use core::mem::MaybeUninit;
-
 use super::abi;
 use super::call::{Errno, Result, Sysno, call, done, persist, value};
-use super::zstr::ZStr;
+use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,10 +29,6 @@ impl Fd {
     }
 }
 
-fn descriptor(answer: usize) -> Result<Fd> {
-    value(answer).map(Fd)
-}
-
 /// `openat(dir, path, flags, mode)`—Open or create a file. Always close-on-exec, never a controlling terminal.
 ///
 /// # Errors
@@ -42,7 +36,7 @@ fn descriptor(answer: usize) -> Result<Fd> {
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
     // SAFETY: the kernel reads the path up to its NUL.
-    descriptor(unsafe { persist(Sysno::openat, dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize) })
+    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, Sysno::openat) }.map(Fd)
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -68,7 +62,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    value(unsafe { persist(Sysno::dup3, from.0 as usize, to.0 as usize, flags as usize, 0) }).map(drop)
+    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, Sysno::dup3) }.map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -78,7 +72,7 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
     let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    descriptor(unsafe { persist(Sysno::fcntl, fd.0 as usize, command as usize, argument, 0) })
+    unsafe { persist(fd.0 as usize, command as usize, argument, 0, Sysno::fcntl) }.map(Fd)
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -89,7 +83,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0) })
+    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, Sysno::fcntl) }.map(drop)
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
@@ -100,7 +94,7 @@ pub fn lock(fd: Fd) -> Result<()> {
 pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
     let mut lock = whole_file(kind);
     // SAFETY: the kernel writes the structure.
-    done(unsafe { persist(Sysno::fcntl, fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0) })?;
+    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, Sysno::fcntl) }?;
     Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
 }
 
@@ -198,7 +192,7 @@ pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { persist(Sysno::read, fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::read) }
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -216,7 +210,7 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = value(unsafe { persist(Sysno::write, fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0) })?;
+    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, Sysno::write) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
@@ -226,7 +220,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn truncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    done(unsafe { persist(Sysno::ftruncate, fd.0 as usize, 0, 0, 0) })
+    unsafe { persist(fd.0 as usize, 0, 0, 0, Sysno::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -300,96 +294,19 @@ pub fn umask(mask: u32) -> u32 {
 /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
 pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { call!(getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::getdents64) }
 }
 
-/// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.
-#[repr(C)]
-pub struct Path {
-    /// Why the working directory has no path.
-    lost: Option<Errno>,
-    /// Where what follows the working directory begins.
-    base: usize,
-    length: usize,
-    bytes: [MaybeUninit<u8>; 2 * abi::PATH_MAX],
-}
-
-impl Path {
-    /// An empty path. The room is not touched before it is used.
-    #[allow(clippy::new_without_default, reason = "nobody needs another way")]
-    #[inline(always)]
-    pub const fn new() -> Self {
-        Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
-    }
-
-    /// `getcwd()`—Makes relative paths begin with the working directory, as it is now.
-    ///
-    /// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
-    pub fn start_here(&mut self) {
-        // SAFETY: the kernel writes within the buffer.
-        match value(unsafe { call!(getcwd, self.bytes.as_mut_ptr(), abi::PATH_MAX) }) {
-            // A directory outside of the root has a path that does not begin with a slash.
-            Ok(size) if self.first() == b'/' => self.base = size as usize, // with the NUL: room for a slash
-            Ok(_) => self.lost = Some(Errno::NOENT),
-            Err(errno) => self.lost = Some(errno),
-        }
-    }
-
-    fn first(&self) -> u8 {
-        self.bytes.first().map_or(0, |byte| {
-            // SAFETY: called once the kernel has written here.
-            unsafe { byte.assume_init() }
-        })
-    }
-
-    /// Begins a path anew, behind the working directory.
-    pub fn restart(&mut self) {
-        self.length = self.base;
-    }
-
-    /// Appends what a string has before `end`.
-    pub fn push(&mut self, mut text: ZStr, end: u8) {
-        while !text.ends(end) {
-            self.push_byte(text.first());
-            text = text.rest();
-        }
-    }
-
-    /// Appends a byte.
-    pub fn push_byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            slot.write(byte);
-        }
-        self.length += 1;
-    }
-
-    /// The path as a string, with the working directory if it is relative.
-    ///
-    /// # Errors
-    /// ENAMETOOLONG if it does not fit; for a relative one ENOENT and others if the working directory has no path.
-    pub fn as_zstr(&mut self) -> Result<ZStr<'_>> {
-        if self.length >= self.bytes.len() {
-            return Err(Errno::NAMETOOLONG);
-        }
-        let mut start = self.base;
-        self.push_byte(0);
-        self.length -= 1;
-        let first = self.bytes.as_ptr().cast::<u8>();
-        // SAFETY: what follows the base is written, the NUL at least.
-        let byte = unsafe { first.add(start) };
-        // SAFETY: the same.
-        if unsafe { byte.read() } != b'/' {
-            if let Some(errno) = self.lost {
-                return Err(errno);
-            }
-            if let Some(slot) = self.bytes.get_mut(start.wrapping_sub(1)) {
-                slot.write(b'/');
-                start = 0;
-            }
-        }
-        // SAFETY: the working directory was written by the kernel, what follows it by `push`, and all ends with a NUL.
-        let start = unsafe { first.add(start) };
-        // SAFETY: the same.
-        Ok(unsafe { ZStr::from_ptr(start) })
-    }
+/// `getcwd()`—The path of the working directory.
+///
+/// # Errors
+/// ENOENT: it was removed, or is outside of the root and has no path;
+/// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
+pub fn getcwd() -> Result<Word> {
+    let buffer = super::process::mmap(abi::PATH_MAX)?;
+    // SAFETY: the kernel writes within the buffer.
+    value(unsafe { call!(getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
+    let path = ZStr::terminate(buffer);
+    // A directory outside of the root has a path that does not begin with a slash.
+    if path.first() == b'/' { Ok(path) } else { Err(Errno::NOENT) }
 }

@@ -14,6 +14,7 @@ mod file;
 mod process;
 mod signal;
 mod socket;
+mod text;
 pub mod zstr;
 
 pub use call::{Errno, Result};
@@ -22,3 +23,4 @@ pub use file::*;
 pub use process::*;
 pub use signal::*;
 pub use socket::*;
+pub use text::{Text, room};

@@ -50,9 +50,8 @@ pub fn exit(status: u32) -> ! {
 pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
     let mut status = 0;
     // SAFETY: the kernel writes the status.
-    match value(unsafe {
-        persist(Sysno::wait4, pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0)
-    })? {
+    match unsafe { persist(pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0, Sysno::wait4) }?
+    {
         0 => Ok(None),
         pid => Ok(Some(WaitStatus { pid: pid as Pid, bits: status })),
     }
@@ -265,7 +264,10 @@ pub fn mmap(size: usize) -> Result<&'static mut [u8]> {
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    value(answer)?;
+    // What is no address is negative.
+    if answer as isize <= 0 {
+        return Err(done(answer).err().unwrap_or(Errno::IO));
+    }
     // SAFETY: this memory is new, and nobody unmaps it.
     Ok(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
 }

@@ -69,9 +69,7 @@ pub fn rt_sigtimedwait(set: SignalSet, timeout: Option<u64>) -> Result<u32> {
     let time = timeout.map(milliseconds);
     let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
     // SAFETY: the kernel reads the set and the time.
-    let answer =
-        unsafe { persist(Sysno::rt_sigtimedwait, &raw const set as usize, 0, time as usize, size_of::<SignalSet>()) };
-    value(answer)
+    unsafe { persist(&raw const set as usize, 0, time as usize, size_of::<SignalSet>(), Sysno::rt_sigtimedwait) }
 }
 
 /// Milliseconds as the kernel takes them (struct timespec).

@@ -51,6 +51,16 @@ impl<'a> ZStr<'a> {
         ZStr(unsafe { self.0.add(step) }, PhantomData)
     }
 
+    /// The first byte, and the string without it; `None` at the end. Cheaper than [`ZStr::rest`], as it is known to move.
+    #[inline(always)]
+    pub fn split(self) -> Option<(u8, Self)> {
+        match self.first() {
+            0 => None,
+            // SAFETY: moves over a byte that is not the NUL.
+            byte => Some((byte, ZStr(unsafe { self.0.add(1) }, PhantomData))),
+        }
+    }
+
     /// The string in a buffer, whose last byte becomes a NUL.
     pub fn terminate(buffer: &'a mut [u8]) -> Self {
         match buffer {
@@ -132,6 +142,19 @@ impl<'a> ZStr<'a> {
     #[inline(always)]
     pub fn ends(self, byte: u8) -> bool {
         self.first() == 0 || self.first() == byte
+    }
+
+    /// What follows the first `byte`; the end if there is none.
+    #[inline(never)]
+    pub fn past(self, byte: u8) -> Self {
+        let mut here = self;
+        while let Some((first, rest)) = here.split() {
+            here = rest;
+            if first == byte {
+                break;
+            }
+        }
+        here
     }
 
     /// The position of the first `byte`, or else the end.
@@ -224,7 +247,8 @@ impl Words {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Vectors {
-    argv: Words,
+    /// The arguments.
+    pub argv: Words,
     /// The place of the last argument that was read; at first that is argv\[0\].
     pub last: Words,
     /// The environment.
