@@ -3,6 +3,22 @@
 //! This library is the executable's inside, laid open for its own tests. It is no interface for others: anything may
 //! change with any version. It needs neither libc nor an allocator, and talks to Linux through system calls alone.
 //!
+//! What the program does for its users is in the README and in the manual, `contrib/man/bgexec.8`. This is how it does
+//! it, to be read from top to bottom: what a launch is, the way that a command line takes, the processes, the order of
+//! the steps, and what is nowhere to be found.
+//!
+//! # What a launch is
+//!
+//! A launch makes a process that outlives its caller, sets up all that was asked for, and executes COMMAND in it. It ends
+//! in one of two ways, and the exit status says which:
+//!
+//! - **0**: COMMAND's `execve` has succeeded, with all that was asked for in place.
+//! - **anything else**: nothing is left of it, no process, pidfile or lock; and one line says what bgexec was unable to
+//!   do, with which of the user's own words, and why.
+//!
+//! So no step may fail unnoticed, and whatever was made by a launch that failed is unmade by the launcher, which alone
+//! outlives it.
+//!
 //! # One way through
 //!
 //! ```text
@@ -14,6 +30,16 @@
 //! A command line flows from left to right and never back. What was typed is [`options::Options`], what it means is
 //! [`plan::Plan`], and what is done about it are the [`steps`], in the order of one constant, [`steps::ORDER`]. Two
 //! scanners stand beside that way, both pure: [`scan`] for words, [`passwd`] for the lines of /etc/passwd and /etc/group.
+//!
+//! The options are data, one row each, from which the usage text, the parser's names, the manual and the shells'
+//! completions are made:
+//!
+//! ```
+//! use bgexec::options::table::ROWS;
+//!
+//! let chdir = ROWS.iter().find(|row| row.long == "chdir").expect("it is an option");
+//! assert_eq!((chdir.short, chdir.value), (b'c', "DIR"));
+//! ```
 //!
 //! # The processes of a launch
 //!
@@ -36,6 +62,21 @@
 //! With `--restart` the daemon is a supervisor, which does not execute anything; it is made by a plain fork, and is to
 //! COMMAND what the launcher was to it.
 //!
+//! # The order
+//!
+//! The order of the steps is data too, and what must come before what can be asked of it. Every file that the user named
+//! is opened where its name was typed; only a daemon that holds its lock may write; and rights are given up last:
+//!
+//! ```
+//! use bgexec::steps::{ORDER, Step};
+//!
+//! let place = |wanted| ORDER.iter().position(|&step| step == wanted).expect("every step has its place");
+//! assert!(place(Step::OpenPidfile) < place(Step::Chdir));
+//! assert!(place(Step::LockPidfile) < place(Step::Truncate) && place(Step::Truncate) < place(Step::Record));
+//! assert!(place(Step::Groups) < place(Step::Gid) && place(Step::Gid) < place(Step::Uid));
+//! assert!(place(Step::Uid) < place(Step::Execute));
+//! ```
+//!
 //! # What is never there
 //!
 //! These are held by a test that reads the sources:
@@ -55,6 +96,8 @@
 //! obscure: resetting dispositions by `clone3`'s CLONE_CLEAR_SIGHAND, which many a container's filter refuses.
 
 #![no_std]
+// There the compiler calls its own assembly experimental: RUSTC_BOOTSTRAP=1 or a nightly one.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
 
 pub mod options;
 pub mod passwd;

@@ -1,6 +1,8 @@
 //! `bgexec [OPTION]... [--] COMMAND [ARG]...`: see the library's documentation for how it works.
 
 #![no_std]
+// There the compiler calls its own assembly experimental: RUSTC_BOOTSTRAP=1 or a nightly one.
+#![cfg_attr(any(target_arch = "mips", target_arch = "mips64"), feature(asm_experimental_arch))]
 #![no_main]
 
 mod start;
@@ -15,7 +17,7 @@ use bgexec::sys::{self, SignalSet};
 /// Parse, plan, run, report; gives the exit status.
 fn main(vectors: Vectors) -> u32 {
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
-    let mask = sys::rt_sigprocmask(SignalSet::ALL).unwrap_or(SignalSet::NONE);
+    let mask = sys::rt_sigprocmask(SignalSet::ALL);
     let launch = &mut Launch::new(vectors, mask);
     let plan = &mut launch.plan;
     if let Err(reason) = plan.options.parse() {
@@ -35,7 +37,7 @@ fn main(vectors: Vectors) -> u32 {
     }
     if plan.options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
-        let _ = sys::rt_sigprocmask(mask.with(SIGPIPE));
+        sys::rt_sigprocmask(mask.with(SIGPIPE));
         launch.step = Step::Stop;
         return match stop::stop(&launch.plan) {
             Ok(()) => 0,
@@ -64,6 +66,9 @@ fn main(vectors: Vectors) -> u32 {
     }
     match launch.stay() {
         Ok(status) => status,
-        Err(reason) => report::failure(launch, reason),
+        Err(reason) => {
+            launch.abort();
+            report::failure(launch, reason)
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! The lines of /etc/passwd and /etc/group, read byte by byte: a file may be cut into chunks anywhere, and a line may be of
-//! any length.
+//! The lines of /etc/passwd and /etc/group.
 //!
 //! ```text
 //! name:password:uid:gid:comment:directory:shell      passwd(5)
@@ -10,57 +9,70 @@
 
 use crate::sys::zstr::ZStr;
 
-/// A line, as far as it was read, and what it says of a name.
-pub struct Line<'a> {
-    /// The name that is looked for; it ends at its NUL, a `:` or a `,`.
-    name: ZStr<'a>,
-    /// What of the name is still to come in the present word; `None` if the word is another.
-    expected: Option<ZStr<'a>>,
-    /// The number of the field that is read, from 0 on.
-    pub field: u32,
-    /// Whether the line is the name's own.
-    pub is_own: bool,
-    /// Whether the name is among the users of this group.
-    pub has_member: bool,
-    /// The fields 2 and 3 as numbers, so far: `None` if they are none, `Some(None)` if they are empty.
-    ids: [Option<Option<u32>>; 2],
+/// What [`id`] gives where there is none: a number that no id can be.
+pub const NO_ID: u32 = u32::MAX;
+
+/// Finds the next line that has an id in field 2 and in field 0 a name, or, with `member`, that name among the users in
+/// field 3. The name ends at its NUL, a `:` or a `,`. Gives where the id begins; `text` becomes what follows the line.
+pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a>> {
+    while text.first() != 0 {
+        let line = *text;
+        *text = line.past(b'\n');
+        let Some(found) = field(line, 2) else { continue };
+        let mut word = if member { field(found, 1) } else { Some(line) };
+        while let Some(start) = word {
+            if is(start, name, member) && id(found) != NO_ID {
+                return Some(found);
+            }
+            word = if member { behind(start, b',') } else { None };
+        }
+    }
+    None
 }
 
-impl<'a> Line<'a> {
-    /// The start of a line.
-    pub fn new(name: ZStr<'a>) -> Line<'a> {
-        Line { name, expected: Some(name), field: 0, is_own: false, has_member: false, ids: [Some(None); 2] }
+/// The field that comes so many behind the one that `text` begins in; `None` if the line has not so many.
+pub fn field(text: ZStr, count: u32) -> Option<ZStr> {
+    let mut field = Some(text);
+    for _ in 0..count {
+        field = behind(field?, b':');
     }
+    field
+}
 
-    /// Reads the next byte, or a newline in place of one that the last line lacks. Gives whether the line is complete.
-    pub fn feed(&mut self, byte: u8) -> bool {
-        let found = self.expected.is_some_and(|rest| rest.ends(b':') || rest.first() == b',');
-        match byte {
-            b'\n' | b':' => {
-                self.is_own |= found && self.field == 0;
-                self.has_member |= found && self.field == 3;
-                self.expected = Some(self.name);
-                self.field += 1;
-            }
-            b',' if self.field == 3 => {
-                self.has_member |= found;
-                self.expected = Some(self.name);
-            }
-            _ => self.expected = self.expected.filter(|rest| !found && rest.first() == byte).map(ZStr::rest),
-        }
-        let separator = byte == b':' || byte == b'\n';
-        if let Some(id) = self.ids.get_mut((self.field as usize).wrapping_sub(2))
-            && !separator
-        {
-            let digit = u32::from(byte.wrapping_sub(b'0'));
-            let value = id.and_then(|id| id.unwrap_or(0).checked_mul(10)?.checked_add(digit));
-            *id = value.filter(|value| digit < 10 && *value != u32::MAX).map(Some);
-        }
-        byte == b'\n'
+/// The id that is all of a field, or [`NO_ID`].
+#[inline(never)]
+pub fn id(field: ZStr) -> u32 {
+    match field.number(10, u64::from(NO_ID) - 1) {
+        Some((id, rest)) if matches!(rest.first(), b':' | b'\n' | 0) => id as u32,
+        _ => NO_ID,
     }
+}
 
-    /// The number in field 2 (`index` 0) or 3 (1), if it is one below 2^32 - 1.
-    pub fn id(&self, index: usize) -> Option<u32> {
-        self.ids.get(index).copied().flatten().flatten()
+/// What follows the next separator, a `:`, or a `,` in the same field; `None` if there is none in the line.
+#[inline(never)]
+fn behind(mut text: ZStr, separator: u8) -> Option<ZStr> {
+    while let Some((byte, rest)) = text.split() {
+        if byte == separator {
+            return Some(rest);
+        }
+        if byte == b':' || byte == b'\n' {
+            break;
+        }
+        text = rest;
     }
+    None
+}
+
+/// Whether a text begins with a name that is all of field 0, or of a `member`'s word.
+fn is(mut text: ZStr, mut name: ZStr, member: bool) -> bool {
+    while let Some((byte, rest)) = name.split()
+        && byte != b':'
+        && byte != b','
+    {
+        if text.first() != byte {
+            return false;
+        }
+        (text, name) = (text.rest(), rest);
+    }
+    text.first() == b':' || member && matches!(text.first(), b',' | b'\n' | 0)
 }

@@ -6,7 +6,7 @@ use crate::options::{Opt, Options};
 use crate::report::Reason;
 use crate::scan::{self, Scan};
 use crate::steps::{CONDITIONS, Step, WORDS};
-use crate::sys::abi::{SIGKILL, SIGSTOP, SIGTERM};
+use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP, SIGTERM};
 use crate::sys::zstr::{Vectors, Word, Words, ZStr};
 
 /// The null device's path (null(4)).
@@ -342,7 +342,8 @@ fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
     text.number(10, i32::MAX as u64)
 }
 
-/// A signal that can be ignored.
+/// A signal that can be ignored, of those that every architecture has.
 fn scan_ignored(text: Word) -> Option<(u64, Word)> {
-    scan::signal(text).filter(|(signal, _)| !matches!(*signal as u32, SIGKILL | SIGSTOP))
+    scan::signal(text)
+        .filter(|(signal, _)| (NSIG == 64 || *signal <= 64) && !matches!(*signal as u32, SIGKILL | SIGSTOP))
 }

@@ -6,7 +6,6 @@ use core::ffi::CStr;
 use core::num::NonZeroU32;
 
 use crate::options::{Opt, Options, TABLE};
-use crate::steps::stop::State;
 use crate::steps::{Launch, Step, TEXTS};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{Errno, Fd, Pid, Text, WaitStatus, abi, room};
@@ -25,7 +24,7 @@ const VERSION: Word = text(concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\0"));
 pub struct Reason(NonZeroU32);
 
 /// Declares the error numbers that have a text, bgexec's own reasons and, from the same lines, all texts. A text that
-/// ends with a space or SIG wants the operand behind it.
+/// ends with a space, SIG or RLIMIT_ wants the operand behind it.
 macro_rules! reasons {
     (
         $($errno:ident $errno_text:literal)*;
@@ -55,6 +54,7 @@ EPERM "Operation not permitted"
     E2BIG "Argument list too long"
     ENOEXEC "Exec format error"
     EBADF "Bad file descriptor"
+    ECHILD "No child processes"
     EAGAIN "Resource temporarily unavailable"
     ENOMEM "Cannot allocate memory"
     EACCES "Permission denied"
@@ -135,7 +135,7 @@ EPERM "Operation not permitted"
     NEEDS_A_PIDFILE "needs -p"
     /// No such user or group.
     NOT_FOUND "not found"
-    /// Nothing to stop.
+    /// No daemon; the operand is 1 where that cannot be proven.
     NOT_RUNNING "not running"
     /// Still alive after the schedule; the operand is its pid.
     STILL_RUNNING "still running as pid "
@@ -153,6 +153,8 @@ EPERM "Operation not permitted"
     NOT_READY "not ready after"
     /// A signal, which is the operand, is to end the launcher.
     INTERRUPTED "interrupted by SIG"
+    /// The limit of the resource that is the operand was refused.
+    LIMIT_REFUSED "not permitted for RLIMIT_"
     /// Contradicts `--foreground`.
     NOT_WITH_FOREGROUND "not with -F"
 }
@@ -287,6 +289,7 @@ impl Text<'_> {
         self.push_line(line(REASONS, number));
         match self.as_bytes().last() {
             Some(b' ') => self.push_decimal(operand),
+            Some(b'_') => self.push_line(line(ZStr::new(abi::RLIMIT_NAMES), operand as usize)),
             Some(b'G') => {
                 let name = line(ZStr::new(abi::SIGNAL_NAMES), operand as usize - 1);
                 if name.first() == 0 {
@@ -346,7 +349,7 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
         _ => 125,
     };
     let runs = reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE;
-    if reason == Reason::NOT_RUNNING || runs && launch.step != Step::Stop {
+    if reason.is(Reason::NOT_RUNNING) || runs && launch.step != Step::Stop {
         // There was nothing to do.
         if options.has(Opt::Oknodo) {
             return 0;
@@ -381,17 +384,17 @@ pub fn step(launch: &Launch) {
 }
 
 /// Writes what a pidfile says to standard output; gives the exit status that the Linux Standard Base has for it.
-pub fn status(state: State) -> u32 {
+pub fn status(daemon: Result<u32, Reason>) -> u32 {
     let mut room = room::<LINE>();
     let mut text = Text::new(&mut room, Fd::STDOUT);
-    let (status, line) = match state {
-        State::Running(_) => (0, ZStr::new(c"running")),
-        State::Dead => (1, ZStr::new(c"dead (stale pidfile)")),
-        State::NotRunning => (3, ZStr::new(c"not running")),
-        State::Unknown => (4, ZStr::new(c"unknown")),
+    let (status, line) = match daemon {
+        Ok(_) | Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running")),
+        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)")),
+        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running")),
+        Err(_) => (4, ZStr::new(c"unknown")),
     };
     text.push_line(line);
-    if let State::Running(pid @ 1..) = state {
+    if let Ok(pid) = daemon {
         text.push_line(ZStr::new(c" (pid "));
         text.push_decimal(pid);
         text.push_byte(b')');

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES};
+use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES, SIGRTMAX, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
 
 /// Reads a number or name at the start of a text; gives it and what follows.
@@ -42,7 +42,7 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
 }
 
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
-/// counts) to RTMAX (64), with `+N` or `-N` behind.
+/// counts) to RTMAX (64, on mips 127), with `+N` or `-N` behind.
 pub fn signal(text: Word) -> Option<(u64, Word)> {
     if let Some(found) = text.number(10, NSIG.into()) {
         return Some(found).filter(|(signal, _)| *signal != 0);
@@ -50,21 +50,21 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
     let (first, rest) = match (text.strip(ZStr::new(c"RTMIN")), text.strip(ZStr::new(c"RTMAX"))) {
         (Some(rest), _) => (34, rest),
-        (_, Some(rest)) => (64, rest),
+        (_, Some(rest)) => (u64::from(SIGRTMAX), rest),
         _ => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
     };
     let (offset, rest) = match rest.first() {
-        b'+' => rest.rest().number(10, 30)?,
-        b'-' => integer(rest, -30, 0)?,
+        b'+' => rest.rest().number(10, u64::from(SIGRTMAX) - 34)?,
+        b'-' => integer(rest, 34 - i64::from(SIGRTMAX), 0)?,
         byte if byte.is_ascii_alphanumeric() => return None,
         _ => (0, rest),
     };
     let signal = offset.wrapping_add(first);
-    (34..65).contains(&signal).then_some((signal, rest))
+    (34..=u64::from(SIGRTMAX)).contains(&signal).then_some((signal, rest))
 }
 
 /// The index of the line of `names` that the text begins with, and what follows there that is no letter or digit.
-pub fn name(text: Word, mut names: Word) -> Option<(u64, Word)> {
+pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
     let mut index = 0;
     while names.first() != 0 {
         let mut rest = text;
@@ -98,28 +98,81 @@ fn amount(text: Word) -> Option<(u64, Word)> {
     }
 }
 
-/// One item of a schedule, as start-stop-daemon(8) writes it.
-pub enum Item {
-    /// `TERM`, `-TERM`, `-15`: send this signal.
-    Signal(u64),
-    /// `30`: wait so long for the daemon's end, in milliseconds.
-    Wait(u64),
+/// One item of a schedule, as start-stop-daemon(8) writes it: `TERM`, `-TERM` or `-15`, a signal to send, or `30`, a time
+/// to wait for the daemon's end. Each is the other with nothing: signal 0, or no time.
+#[derive(Clone, Copy)]
+pub struct Item(u64);
+
+impl Item {
+    /// The signal.
+    pub fn signal(self) -> u32 {
+        self.0 as u32 & 0x7f
+    }
+
+    /// The time in milliseconds.
+    pub fn wait(self) -> u64 {
+        self.0 >> 7
+    }
 }
 
 /// The first item of a schedule, and what follows it: a `/` or the end.
-pub fn item(text: Word) -> Option<(Item, Word)> {
-    let (item, rest) = if let Some((wait, rest)) = seconds(text) {
-        (Item::Wait(wait), rest)
-    } else {
-        let (signal, rest) = signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?;
-        (Item::Signal(signal), rest)
+fn item(text: Word) -> Option<(Item, Word)> {
+    let (item, rest) = match seconds(text) {
+        Some((wait, rest)) => (wait << 7, rest),
+        None => signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?,
     };
-    rest.ends(b'/').then_some((item, rest))
+    rest.ends(b'/').then_some((Item(item), rest))
 }
 
 /// What follows a `forever` in a schedule: a `/`, and what is repeated.
-pub fn forever(text: Word) -> Option<Word> {
+fn forever(text: Word) -> Option<Word> {
     text.strip(ZStr::new(c"forever")).filter(|rest| rest.first() == b'/')
+}
+
+/// A schedule that is followed, item by item.
+pub struct Schedule {
+    rest: Word,
+    /// What is repeated at its end; empty if nothing is.
+    again: Word,
+    /// Where one number of seconds stands in the place of a schedule: the first signal of the usual one, and its times.
+    usual: [u64; 2],
+}
+
+impl Schedule {
+    /// The schedule that was `given`, or else the `usual` one. One number alone is the usual one with other times, and with
+    /// `signal` in the place of TERM.
+    pub fn new(given: Option<Word>, usual: Word, signal: u64) -> Schedule {
+        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: [0; 2] };
+        if let Some((wait, rest)) = seconds(schedule.rest)
+            && rest.first() == 0
+        {
+            schedule.usual = [signal, wait << 7];
+            schedule.rest = usual;
+        }
+        schedule
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        if let Some(behind) = forever(self.rest) {
+            self.again = behind.rest();
+            self.rest = self.again;
+        }
+        let (mut item, behind) = item(self.rest)?;
+        self.rest = if behind.first() == 0 { self.again } else { behind.rest() };
+        let [signal, wait] = self.usual;
+        if signal != 0 {
+            match item.signal() {
+                0 => item = Item(wait),
+                SIGTERM => item = Item(signal),
+                _ => {}
+            }
+        }
+        Some(item)
+    }
 }
 
 /// Whether a text is a schedule: one number of seconds, or at least two items, of which those that are repeated take time.
@@ -137,8 +190,8 @@ pub fn is_schedule(text: Word) -> bool {
         let Some((item, behind)) = item(rest) else {
             return false;
         };
-        if let Item::Wait(wait) = item {
-            repeated = repeated.map(|time: u64| time.saturating_add(wait));
+        if item.signal() == 0 {
+            repeated = repeated.map(|time: u64| time.saturating_add(item.wait()));
             count += 1; // one number alone is a schedule
         }
         if behind.first() == 0 {
@@ -170,31 +223,17 @@ pub fn io_class(text: Word) -> Option<(u64, Word)> {
     Some(((index + 1) << 13 | priority, rest))
 }
 
-/// What a line of a datagram of sd_notify(3) says.
-pub enum Notice {
-    /// `READY=1`
-    Ready,
-    /// `ERRNO=N`: it has failed, for this reason.
-    Failed(u32),
-    /// `EXTEND_TIMEOUT_USEC=N`: it needs at least so much time from now on, in milliseconds.
-    Extend(u64),
-    /// Anything else, as STATUS and MAINPID.
-    Other,
-}
+/// The variables of sd_notify(3) that mean something here: it is ready; it has failed, for this reason; it needs at least so
+/// many microseconds from now on. STATUS, MAINPID and others do not.
+pub const READY: u64 = 0;
+#[allow(missing_docs, reason = "see the first")]
+pub const ERRNO: u64 = 1;
+#[allow(missing_docs, reason = "see the first")]
+pub const EXTEND_TIMEOUT_USEC: u64 = 2;
 
-/// What a line says.
-pub fn notice(line: ZStr) -> Notice {
-    let number = |name| {
-        let (number, rest) = line.strip(ZStr::new(name))?.number(10, 1 << 50)?;
-        rest.ends(b'\n').then_some(number)
-    };
-    if number(c"READY=") == Some(1) {
-        Notice::Ready
-    } else if let Some(errno @ 1..4096) = number(c"ERRNO=") {
-        Notice::Failed(errno as u32)
-    } else if let Some(time) = number(c"EXTEND_TIMEOUT_USEC=") {
-        Notice::Extend(time.div_ceil(1000))
-    } else {
-        Notice::Other
-    }
+/// Which of these variables a line of a datagram sets, and to what number.
+pub fn notice(line: ZStr) -> Option<(u64, u64)> {
+    let (variable, rest) = name(line, ZStr::new(c"READY\nERRNO\nEXTEND_TIMEOUT_USEC\n"))?;
+    let (number, rest) = rest.strip(ZStr::new(c"="))?.number(10, 1 << 50)?;
+    rest.ends(b'\n').then_some((variable, number))
 }

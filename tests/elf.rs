@@ -1,70 +1,110 @@
 //! The executable as a file: static, in one piece, and nothing in it that can be written to.
 
-use std::fs;
+use std::{env, fs};
 
-use object::Endianness;
-use object::elf;
+use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, FileKind};
 
-type Header = elf::FileHeader64<Endianness>;
-
-/// The file, if it is the one that ships: an unoptimized one has another shape.
+/// The file, if it is one that ships: the environment variable BGEXEC names one, perhaps for another processor; else it is
+/// the one that cargo built, of which an unoptimized one has another shape.
 fn release() -> Option<Vec<u8>> {
-    if cfg!(debug_assertions) {
+    let named = env::var_os("BGEXEC");
+    if named.is_none() && cfg!(debug_assertions) {
         eprintln!("not run: the shape of the executable is that of a release");
         return None;
     }
-    Some(fs::read(env!("CARGO_BIN_EXE_bgexec")).expect("cargo has built it"))
+    let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());
+    Some(fs::read(bgexec).expect("it has been built"))
 }
 
-fn segments(file: &[u8]) -> (&Header, &[elf::ProgramHeader64<Endianness>], Endianness) {
-    let header = Header::parse(file).expect("an ELF file");
-    let endian = header.endian().expect("an ELF file");
-    (header, header.program_headers(endian, file).expect("it has segments"), endian)
+/// What an ELF file's headers say, whatever the width and the order of their numbers.
+struct Shape {
+    kind: elf::FileType,
+    segments: Vec<Segment>,
+    /// The number of section headers, and where they are.
+    sections: (u16, u64),
+}
+
+struct Segment {
+    kind: elf::ProgramType,
+    flags: elf::ProgramFlags,
+    in_file: u64,
+    in_memory: u64,
+}
+
+impl Shape {
+    fn of(file: &[u8]) -> Self {
+        match FileKind::parse(file) {
+            Ok(FileKind::Elf32) => Self::read::<FileHeader32<Endianness>>(file),
+            Ok(FileKind::Elf64) => Self::read::<FileHeader64<Endianness>>(file),
+            other => panic!("an ELF file: {other:?}"),
+        }
+    }
+
+    fn read<H: FileHeader<Endian = Endianness>>(file: &[u8]) -> Self {
+        let header = H::parse(file).expect("an ELF file");
+        let endian = header.endian().expect("an ELF file");
+        let segments = header.program_headers(endian, file).expect("it has segments").iter().map(|segment| Segment {
+            kind: segment.p_type(endian),
+            flags: segment.p_flags(endian),
+            in_file: segment.p_filesz(endian).into(),
+            in_memory: segment.p_memsz(endian).into(),
+        });
+        Self {
+            kind: header.e_type(endian),
+            segments: segments.collect(),
+            sections: (header.e_shnum(endian), header.e_shoff(endian).into()),
+        }
+    }
+
+    fn segments(&self, kind: elf::ProgramType) -> Vec<&Segment> {
+        self.segments.iter().filter(|segment| segment.kind == kind).collect()
+    }
 }
 
 #[test]
 fn is_static_and_not_relocatable() {
     let Some(file) = release() else { return };
-    let (header, segments, endian) = segments(&file);
-    assert_eq!(header.e_type(endian), elf::ET_EXEC);
-    for segment in segments {
-        let kind = segment.p_type(endian);
-        assert!(![elf::PT_INTERP, elf::PT_DYNAMIC, elf::PT_TLS].contains(&kind), "segment of type {kind}");
+    let shape = Shape::of(&file);
+    assert_eq!(shape.kind, elf::ET_EXEC);
+    for kind in [elf::PT_INTERP, elf::PT_DYNAMIC, elf::PT_TLS] {
+        assert!(shape.segments(kind).is_empty(), "segment of type {kind}");
     }
 }
 
 #[test]
 fn is_one_segment_that_is_read_and_executed() {
     let Some(file) = release() else { return };
-    let (_, segments, endian) = segments(&file);
-    let loaded: Vec<_> = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD).collect();
+    let shape = Shape::of(&file);
+    let loaded = shape.segments(elf::PT_LOAD);
     assert_eq!(loaded.len(), 1);
-    assert_eq!(loaded[0].p_flags(endian), elf::PF_R | elf::PF_X);
-    assert_eq!(loaded[0].p_filesz(endian), loaded[0].p_memsz(endian), "no zeroed memory");
+    assert_eq!(loaded[0].flags, elf::PF_R | elf::PF_X);
+    assert_eq!(loaded[0].in_file, loaded[0].in_memory, "no zeroed memory");
 }
 
 #[test]
 fn has_a_stack_that_is_not_executed() {
     let Some(file) = release() else { return };
-    let (_, segments, endian) = segments(&file);
-    let stack: Vec<_> = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_GNU_STACK).collect();
+    let shape = Shape::of(&file);
+    let stack = shape.segments(elf::PT_GNU_STACK);
     assert_eq!(stack.len(), 1);
-    assert_eq!(stack[0].p_flags(endian), elf::PF_R | elf::PF_W);
+    assert_eq!(stack[0].flags, elf::PF_R | elf::PF_W);
 }
 
 #[test]
 fn has_no_section_headers() {
     let Some(file) = release() else { return };
-    let (header, _, endian) = segments(&file);
-    assert_eq!((header.e_shnum(endian), header.e_shoff(endian)), (0, 0));
+    assert_eq!(Shape::of(&file).sections, (0, 0));
 }
 
 #[test]
 fn is_within_its_budget() {
     let Some(file) = release() else { return };
-    // The figure that the linker asserts, in build.rs.
-    assert!(file.len() <= 33_792, "{} bytes", file.len());
+    // The figure that the linker asserts for x86_64, in build.rs; 1.6 times as much is for the others that stable Rust builds,
+    // and no more for the rest.
+    let budget = if env::var_os("BGEXEC").is_none() { 33_792 } else { 33_792 * 16 / 10 };
+    assert!(file.len() <= budget, "{} bytes", file.len());
 }
 
 #[test]

@@ -1,24 +1,19 @@
 //! The README: what it says is so.
 
+mod room;
+
 use std::env;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{PoisonError, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use bgexec::options::table::ROWS;
 use bgexec::steps::ORDER;
+use room::{Ends, Room, bgexec, can, eventually, has_namespaces, is_alive, is_native, run, status, stderr, stdout};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 const README: &str = include_str!("../README.md");
-
-/// Nobody may fork while a file that is to be executed is open for writing: until the child has executed something, it
-/// has the file open too, and the file is "busy".
-static FORKING: RwLock<()> = RwLock::new(());
 
 /// The text below a heading, up to the next heading.
 fn section(heading: &str) -> &'static str {
@@ -47,164 +42,6 @@ fn table(text: &str) -> Vec<Vec<&str>> {
 
 fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
-}
-
-/// The bgexec under test: the one that cargo built, or the one that the environment variable BGEXEC names.
-fn bgexec() -> PathBuf {
-    let named = env::var_os("BGEXEC").map(PathBuf::from);
-    let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());
-    bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
-}
-
-/// Whether a recipe can run; says so if not.
-fn can(what: &str, possible: bool) -> bool {
-    if !possible {
-        eprintln!("not run: {what}");
-    }
-    possible
-}
-
-/// Whether bgexec is a program of this machine, and not one that needs another to run it.
-fn is_native() -> bool {
-    can("a recipe cannot run a bgexec of another architecture", env::var_os("BGEXEC_RUNNER").is_none())
-}
-
-/// Whether namespaces can be made, as a container has them.
-fn has_namespaces() -> bool {
-    let unshare = "unshare --pid --fork --mount --net true";
-    let unshare = run(Command::new("sh").args(["-c", unshare]));
-    can("it takes root and unshare(1)", unshare.status.success())
-}
-
-/// Runs a command to its end, with nothing to read.
-fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let turn = FORKING.read().unwrap_or_else(PoisonError::into_inner);
-    let child = command.spawn();
-    drop(turn);
-    let output = child.and_then(|child| child.wait_with_output());
-    output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
-}
-
-/// A process that ends with the test.
-struct Ends(Child);
-
-impl Ends {
-    fn spawn(command: &mut Command) -> Self {
-        let _turn = FORKING.read().unwrap_or_else(PoisonError::into_inner);
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ends(quiet.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program())))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("it is ours");
-    }
-}
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn status(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("{:?}", output.status))
-}
-
-fn stdout(output: &Output) -> &str {
-    str::from_utf8(&output.stdout).expect("it is text")
-}
-
-fn stderr(output: &Output) -> &str {
-    str::from_utf8(&output.stderr).expect("it is text")
-}
-
-/// A directory for one test. The daemons whose pidfiles are in it end with it.
-struct Room(TempDir);
-
-impl Room {
-    fn new() -> Self {
-        let room = tempfile::Builder::new().prefix("bgexec-").tempdir();
-        let room = Room(room.expect("a directory can be made"));
-        fs::set_permissions(room.path(), Permissions::from_mode(0o755)).expect("it is ours");
-        room
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// A path in the room, as text.
-    fn at(&self, name: &str) -> String {
-        format!("{}/{name}", self.path().display())
-    }
-
-    /// Writes a script that can be executed.
-    fn script(&self, name: &str, text: &str) -> String {
-        let _turn = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-        let path = self.at(name);
-        fs::write(&path, text).expect("the room is ours");
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the file is ours");
-        path
-    }
-
-    /// Copies a program into the room.
-    fn program(&self, from: impl AsRef<Path>, name: &str) {
-        let _turn = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-        fs::copy(from, self.path().join(name)).expect("the room is ours");
-    }
-
-    /// A command that finds bgexec in PATH.
-    fn command(&self, program: &str) -> Command {
-        let bin = self.path().join("bin");
-        if !bin.exists() {
-            fs::create_dir(&bin).expect("the room is ours");
-            symlink(bgexec(), bin.join("bgexec")).expect("the room is ours");
-        }
-        let path = env::var("PATH").unwrap_or_default();
-        let mut command = Command::new(program);
-        command.env("PATH", format!("{}:{path}", bin.display())).current_dir(self.path());
-        command
-    }
-
-    /// The pid in a pidfile, if there is one.
-    fn pid(&self, name: &str) -> Option<i32> {
-        let text = fs::read_to_string(self.path().join(name)).ok()?;
-        text.strip_suffix('\n')?.parse().ok()
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        for entry in fs::read_dir(self.path()).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.ends_with(".pid")
-                && let Some(pid) = self.pid(&name)
-                && run(Command::new(bgexec()).args(["-T", "-p", &self.at(&name)])).status.success()
-                && let Some(pid) = Pid::from_raw(pid)
-            {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-    }
-}
-
-/// Whether a process runs: a zombie does not.
-fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-/// Waits until something is so, and fails when that takes too long.
-#[track_caller]
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "not in time: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

@@ -7,10 +7,11 @@ mod names;
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
+use std::iter;
 
 use bgexec::options::Options;
 use bgexec::options::table::{OPTS, ROWS, Row};
-use bgexec::passwd::Line;
+use bgexec::passwd;
 use bgexec::report::Reason;
 use bgexec::scan;
 use bgexec::steps::{CONDITIONS, ORDER, Step, TEXTS, WORDS};
@@ -18,7 +19,7 @@ use bgexec::sys::zstr::{Vectors, Word, ZStr};
 use lexopt::Arg;
 use names::LIMITS;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use proptest::string::string_regex;
 
 const CASES: u32 = 4096;
@@ -47,51 +48,59 @@ fn digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// What a line says of a name.
-#[derive(Debug, Eq, PartialEq)]
-struct Entry {
-    is_own: bool,
-    has_member: bool,
-    ids: [Option<u32>; 2],
+/// A user's line: user id, group id, directory, shell.
+type User = (u32, u32, String, String);
+
+/// The users of this name, and the groups that have it as their own or among their users.
+type Entries = (Vec<User>, Vec<u32>, Vec<u32>);
+
+/// What a file says of a name.
+fn entries(name: &str, file: &str) -> Entries {
+    let (file, name) = (word(file), word(name));
+    let groups = |member| {
+        let mut rest = file;
+        iter::from_fn(|| passwd::find(&mut rest, name, member)).map(passwd::id).collect()
+    };
+    let mut users = vec![];
+    let mut rest = file;
+    while let Some(uid) = passwd::find(&mut rest, name, false) {
+        if let (Some(gid), Some(directory), Some(shell), None) =
+            (passwd::field(uid, 1), passwd::field(uid, 3), passwd::field(uid, 4), passwd::field(uid, 5))
+            && passwd::id(gid) != passwd::NO_ID
+        {
+            let field = |text: Word, end| string(text).split(end).next().expect("a first one").to_owned();
+            users.push((passwd::id(uid), passwd::id(gid), field(directory, ':'), field(shell, '\n')));
+        }
+    }
+    (users, groups(false), groups(true))
 }
 
-/// The lines of a file, which is read in pieces cut at these places.
-fn entries(name: &str, file: &[u8], cuts: &[Index]) -> Vec<Entry> {
-    let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(file.len() + 1)).chain([0, file.len()]).collect();
-    places.sort_unstable();
-    let name = word(name);
-    let mut line = Line::new(name);
-    let mut entries = vec![];
-    let pieces = places.windows(2).map(|ends| &file[ends[0]..ends[1]]);
-    for &byte in pieces.chain([&b"\n"[..]]).flatten() {
-        if line.feed(byte) {
-            entries.push(Entry { is_own: line.is_own, has_member: line.has_member, ids: [line.id(0), line.id(1)] });
-            line = Line::new(name);
+/// The same, simply.
+fn reference_entries(name: &str, file: &str) -> Entries {
+    let id = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|&id| digits && id != u32::MAX)
+    };
+    let mut entries: Entries = Default::default();
+    for line in file.split('\n') {
+        let fields: Vec<&str> = line.split(':').collect();
+        let Some(own_id) = fields.get(2).copied().and_then(id) else { continue };
+        if fields[0] == name {
+            entries.1.push(own_id);
+            if let [_, _, _, gid, _, directory, shell] = fields[..]
+                && let Some(gid) = id(gid)
+            {
+                entries.0.push((own_id, gid, directory.to_owned(), shell.to_owned()));
+            }
+        }
+        if fields.get(3).is_some_and(|members| members.split(',').any(|member| member == name)) {
+            entries.2.push(own_id);
         }
     }
     entries
 }
 
-/// The same, simply.
-fn reference_entries(name: &str, file: &[u8]) -> Vec<Entry> {
-    let id = |field: Option<&&[u8]>| {
-        let text = std::str::from_utf8(field?).ok()?;
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|&id| digits && id != u32::MAX)
-    };
-    let lines = file.split(|&byte| byte == b'\n').map(|line| {
-        let fields: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
-        let members = fields.get(3).into_iter().flat_map(|members| members.split(|&byte| byte == b','));
-        Entry {
-            is_own: fields[0] == name.as_bytes(),
-            has_member: members.into_iter().any(|member| member == name.as_bytes()),
-            ids: [id(fields.get(2)), id(fields.get(3))],
-        }
-    });
-    lines.collect()
-}
-
-fn file() -> impl Strategy<Value = Vec<u8>> {
+fn file() -> impl Strategy<Value = String> {
     let piece = select(vec![
         "app",
         "apple",
@@ -115,31 +124,27 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
         "99999999999",
         "-1",
         " ",
-        "\0",
         "#",
         "app:x:1:2:",
+        "\napp:x:4711:4712:::",
         "staff:x:7:root,app",
         "\u{fc}",
     ]);
-    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn lines_do_not_depend_on_how_the_file_is_cut(
-        file in file(),
-        name in select(vec!["app", "ap", "apple", "root", "p", "x"]),
-        cuts in prop::collection::vec(any::<Index>(), 0..6),
-    ) {
-        prop_assert_eq!(entries(name, &file, &cuts), reference_entries(name, &file));
+    fn lines_are_read_as_they_are_written(file in file(), name in select(vec!["app", "ap", "apple", "root", "p", "x"])) {
+        prop_assert_eq!(entries(name, &file), reference_entries(name, &file));
     }
 
     /// The name ends where a group or the next name begins.
     #[test]
     fn names_end_at_a_colon_or_a_comma(file in file(), end in select(vec!["", ":staff", ",other", ":", ","])) {
-        prop_assert_eq!(entries(&format!("app{end}"), &file, &[]), reference_entries("app", &file));
+        prop_assert_eq!(entries(&format!("app{end}"), &file), reference_entries("app", &file));
     }
 
     #[test]

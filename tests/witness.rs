@@ -28,6 +28,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         dup3 DUP3
         execve EXECVE
         exit_group EXIT_GROUP
+        faccessat FACCESSAT
         fchmod FCHMOD
         fchdir FCHDIR
         fcntl FCNTL
@@ -46,6 +47,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         ioctl IOCTL
         ioprio_set IOPRIO_SET
         kill KILL
+        lseek LSEEK
         mknodat MKNODAT
         mmap MMAP
         newfstatat NEWFSTATAT
@@ -61,7 +63,6 @@ fn witness() -> BTreeMap<&'static str, usize> {
         recvmsg RECVMSG
         rt_sigaction RT_SIGACTION
         rt_sigprocmask RT_SIGPROCMASK
-        rt_sigtimedwait RT_SIGTIMEDWAIT
         setgid SETGID
         setgroups SETGROUPS
         setpgid SETPGID
@@ -71,6 +72,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         setuid SETUID
         signalfd4 SIGNALFD4
         socket SOCKET
+        statx STATX
         umask UMASK
         unlinkat UNLINKAT
         unshare UNSHARE
@@ -79,16 +81,17 @@ fn witness() -> BTreeMap<&'static str, usize> {
     }
 }
 
-/// The system calls that the sources name: `call!(NAME, …)` and `Sysno::NAME`.
+/// The system calls that the sources name: `call!(NAME, …)` and `number::NAME`.
 fn names() -> Vec<String> {
     let mut names = vec![];
     for source in program() {
         let code = source.bare_code();
-        for (before, after) in ["call!(", "Sysno::"].iter().flat_map(|text| splits(&code, text)) {
+        for (before, after) in ["call!(", "number::"].iter().flat_map(|text| splits(&code, text)) {
             let is_whole_word = !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
             let name = words(after).next().unwrap_or_default();
             if is_whole_word && after.starts_with(name) && name.starts_with(char::is_lowercase) {
-                names.push(name.to_owned());
+                // The narrow form, where there are two.
+                names.push(name.strip_suffix("32").unwrap_or(name).to_owned());
             }
         }
     }

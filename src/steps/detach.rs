@@ -2,11 +2,12 @@
 
 #![forbid(unsafe_code)]
 
+use super::wait::reap;
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
-use crate::sys::{self, Pid};
+use crate::sys::{self, Fd, Pid};
 
 /// As vfork makes a child.
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
@@ -14,9 +15,15 @@ pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 impl Launch {
     /// Makes the status pipe.
     pub(super) fn open_pipe(&mut self) -> Result<(), Reason> {
-        let [read, write] = sys::pipe()?;
-        self.status = [self.own(read, false)?, self.own(write, false)?];
+        self.status = self.own_pipe()?;
         Ok(())
+    }
+
+    /// Makes a pipe of the launch's own.
+    #[inline(never)]
+    pub(super) fn own_pipe(&mut self) -> Result<[Fd; 2], Reason> {
+        let [read, write] = sys::pipe()?;
+        Ok([self.own(read, false)?, self.own(write, false)?])
     }
 
     /// Makes the daemon and waits for its verdict.
@@ -133,14 +140,6 @@ impl Launch {
     pub(super) fn become_command(&mut self, first: Step) -> ! {
         let taken = self.take(first, ORDER.len());
         self.fail(taken.err().unwrap_or(Reason::ENDED))
-    }
-}
-
-/// Waits for a child's end; gives what is known of it.
-fn reap(child: Pid) -> Reason {
-    match sys::wait4(child, 0) {
-        Ok(Some(status)) => Reason::ended(status),
-        _ => Reason::ENDED,
     }
 }
 

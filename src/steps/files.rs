@@ -11,35 +11,59 @@ use crate::sys::abi::{
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Stat, Text, room};
 
+/// What is locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    /// COMMAND's own pidfile under a supervisor.
+    ChildPidfile,
+    /// The lockfile.
+    Lockfile,
+    /// The pidfile.
+    Pidfile,
+}
+
 impl Launch {
-    /// Opens the lockfile.
-    pub(super) fn open_lockfile(&mut self) -> Result<(), Reason> {
-        let fd = self.open_lock()?;
-        self.lockfile = self.own(fd, true)?;
-        Ok(())
-    }
-
-    /// Opens COMMAND's own pidfile.
-    pub(super) fn open_child_pidfile(&mut self) -> Result<(), Reason> {
-        let fd = self.open_lock()?;
-        self.child_pidfile = self.own(fd, true)?;
-        Ok(())
-    }
-
-    /// Opens the pidfile. If it is the lockfile too, there is one descriptor for both: closing a second one would drop
-    /// the lock.
-    pub(super) fn open_pidfile(&mut self) -> Result<(), Reason> {
-        if self.plan.foreground() {
+    /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
+    /// If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
+    pub(super) fn open_lock(&mut self, lock: Lock) -> Result<(), Reason> {
+        if lock == Lock::Pidfile && self.plan.foreground() {
             self.keep_directory()?;
         }
-        let fd = self.open_lock()?;
-        if self.lockfile.is_some() && sys::is_same_file(fd, self.lockfile, ZStr::new(c""), AT_EMPTY_PATH)? {
+        let mut fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
+        let is_this = |other: &Fd| sys::same_file(fd, *other, ZStr::new(c""), AT_EMPTY_PATH).is_ok();
+        if let Some(&other) = self.locks.iter().find(|other| is_this(other)) {
             sys::close(fd);
-            self.pidfile = self.lockfile;
+            fd = other;
         } else {
-            self.pidfile = self.own(fd, true)?;
+            fd = self.own(fd, true)?;
         }
+        self.locks[lock as usize] = fd;
         Ok(())
+    }
+
+    /// Closes the files that are to be locked.
+    pub(super) fn release_locks(&mut self) {
+        for index in 0..self.locks.len() {
+            self.release(self.locks[index]);
+            self.locks[index] = Fd::NONE;
+        }
+    }
+
+    /// Writes the caller's pid into a pidfile.
+    pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
+        let pidfile = self.locks[lock as usize];
+        sys::truncate(pidfile)?;
+        let mut room = room::<16>();
+        let mut text = Text::new(&mut room, pidfile);
+        text.push_decimal(sys::getpid() as u32);
+        text.push_byte(b'\n');
+        Ok(text.write()?)
+    }
+
+    /// Removes the pidfiles of a daemon that is reaped.
+    pub(super) fn remove_pidfiles(&self) {
+        remove(self.locks[Lock::ChildPidfile as usize], self.directory, self.plan.child_pidfile());
+        remove(self.locks[Lock::Pidfile as usize], self.directory, self.plan.pidfile());
     }
 
     /// Keeps the directory where bgexec was started, so that a relative path is meant in it also after it was left.
@@ -50,29 +74,6 @@ impl Launch {
         }
         Ok(())
     }
-
-    /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
-    fn open_lock(&self) -> Result<Fd, Reason> {
-        open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)
-    }
-
-    /// Whether the step's path still names the file that a descriptor is of.
-    pub(super) fn is_current(&self, fd: Fd) -> Result<bool, Reason> {
-        match sys::is_same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
-            Err(errno) if errno.is(ENOENT) => Ok(false),
-            answer => Ok(answer?),
-        }
-    }
-}
-
-/// Writes the caller's pid into a pidfile.
-pub(super) fn write_pid(pidfile: Fd) -> Result<(), Reason> {
-    sys::truncate(pidfile)?;
-    let mut room = room::<16>();
-    let mut text = Text::new(&mut room, pidfile);
-    text.push_decimal(sys::getpid() as u32);
-    text.push_byte(b'\n');
-    Ok(text.write()?)
 }
 
 /// Opens a pidfile or lockfile, and refuses one that others could have prepared.
@@ -106,12 +107,11 @@ pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
     if sys::lock(pidfile).is_err() {
         return;
     }
-    let removed = match sys::is_same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW) {
-        Ok(true) => sys::unlinkat(directory, path).is_ok(),
-        Ok(false) => true,
-        Err(errno) => errno.is(ENOENT),
-    };
-    if !removed {
-        let _ = sys::truncate(pidfile); // nothing is left to try
+    let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
+    match current.and_then(|()| sys::unlinkat(directory, path)) {
+        Err(errno) if !errno.is(ENOENT) => {
+            let _ = sys::truncate(pidfile); // nothing is left to try
+        }
+        _ => {}
     }
 }

@@ -29,8 +29,10 @@ impl Launch {
     /// Sets the limits of `--rlimit`.
     pub(super) fn set_limits(&self) -> Result<(), Reason> {
         for resource in 0..RLIM_NLIMITS as u32 {
-            if let Some(limit) = self.plan.options.limit(resource) {
-                sys::setrlimit(resource, limit)?;
+            if let Some(limit) = self.plan.options.limit(resource)
+                && sys::setrlimit(resource, limit).is_err()
+            {
+                return Err(Reason::LIMIT_REFUSED.with(resource));
             }
         }
         Ok(())

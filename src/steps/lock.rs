@@ -2,144 +2,139 @@
 
 #![forbid(unsafe_code)]
 
-use super::Launch;
+use super::{Launch, Lock};
 use crate::report::Reason;
-use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY};
+use crate::sys::abi::{
+    AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
+};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, Stat, Text, room};
-
-impl Launch {
-    /// Takes a lock for the daemon's life, unless the file is a pidfile and the pid in it stands for a daemon that lost its
-    /// lock.
-    pub(super) fn lock(&self, fd: Fd, pidfile: bool) -> Result<(), Reason> {
-        while let Err(errno) = sys::lock(fd) {
-            if !errno.is(EAGAIN) {
-                return Err(errno.into());
-            }
-            match if pidfile { settled_holder(fd)? } else { lock_holder(fd)? } {
-                Holder::Daemon(pid) => return Err(Reason::RUNNING.with(pid)),
-                Holder::Elsewhere => return Err(Reason::RUNNING_ELSEWHERE),
-                _ => {}
-            }
-            if let Some(pid) = sys::lock_holder(fd, F_WRLCK)? {
-                return Err(Reason::READ_LOCKED.with(pid as u32));
-            }
-        }
-        if !self.is_current(fd)? {
-            return Err(Reason::PATH_CHANGED);
-        }
-        if pidfile && let Holder::Daemon(pid) = recorded_daemon(fd)? {
-            return Err(Reason::RUNNING.with(pid));
-        }
-        Ok(())
-    }
-}
-
-/// For whom a pidfile stands.
-pub enum Holder {
-    /// A daemon with this pid.
-    Daemon(u32),
-    /// One whose pid cannot be told here: of another pid namespace, or with a lock of another kind.
-    Elsewhere,
-    /// Nobody.
-    Nobody,
-    /// Perhaps the pid in it, but there is no /proc to prove that.
-    Unproven,
-}
+use crate::sys::{self, Fd, Stat};
 
 /// How often a holder that is not the process in its pidfile is asked for again, and how long the pause is, in milliseconds.
 const TRIES: u32 = 50;
 const PAUSE: u64 = 2;
 
-/// Whom a pidfile stands for: who holds its lock, or else the daemon whose pid is in it.
-pub fn holder(pidfile: Fd) -> Result<Holder, Reason> {
-    match settled_holder(pidfile)? {
-        Holder::Nobody => recorded_daemon(pidfile),
-        holder => Ok(holder),
-    }
-}
+/// Where the pid begins in the path of what /proc tells of a process, and how much of a pidfile is read into that place.
+const PID: usize = "/proc/".len();
+const PID_LENGTH: usize = 16;
 
-/// Who holds a pidfile's lock. One whose pid is not in it may be a daemon that is about to write it, or a bgexec that
-/// removes the file of a dead one: both take no time, so that it is asked for again. A daemon that writes something else
-/// into its pidfile is believed in the end.
-fn settled_holder(pidfile: Fd) -> Result<Holder, Reason> {
-    for _ in 0..TRIES {
-        match lock_holder(pidfile)? {
-            Holder::Daemon(pid) => {
-                let mut content = [0; 16];
-                sys::pread(pidfile, &mut content)?;
-                let recorded = ZStr::terminate(&mut content).number(10, i32::MAX as u64);
-                if recorded.is_some_and(|(recorded, _)| recorded == pid.into()) {
-                    return Ok(Holder::Daemon(pid));
-                }
+/// That path, with room for all of it.
+const PATH: [u8; PID + PID_LENGTH + "/stat\0".len()] = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+impl Launch {
+    /// Takes a lock for the daemon's life, unless its file is a pidfile and the pid in it stands for a daemon that lost its
+    /// lock.
+    pub(super) fn lock(&self, lock: Lock) -> Result<(), Reason> {
+        let fd = self.locks[lock as usize];
+        let pidfile = lock != Lock::Lockfile;
+        while let Err(errno) = sys::lock(fd) {
+            if !errno.is(EAGAIN) {
+                return Err(errno.into());
             }
-            holder => return Ok(holder),
+            refuse(lock_holder(fd, pidfile))?;
+            if let Ok(pid) = sys::lock_holder(fd, F_RDLCK) {
+                return Err(Reason::READ_LOCKED.with(pid as u32));
+            }
         }
-        let _ = sys::ppoll(&mut [], Some(PAUSE)); // a pause, however it ends
+        match sys::same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
+            Ok(()) if pidfile => refuse(recorded_daemon(fd)),
+            Err(errno) if errno.is(ENOENT) => Err(Reason::PATH_CHANGED),
+            current => Ok(current?),
+        }
     }
-    lock_holder(pidfile)
 }
 
-/// Who holds a lock for writing. A reader is no daemon: a query for a read lock does not tell of one.
-fn lock_holder(fd: Fd) -> Result<Holder, Reason> {
-    Ok(match sys::lock_holder(fd, F_RDLCK)? {
-        None => Holder::Nobody,
-        Some(pid) if pid > 1 => Holder::Daemon(pid as u32),
-        Some(_) => Holder::Elsewhere,
-    })
+/// Refuses to run beside a daemon; where there is none, or no proof of one, all is well.
+#[inline(never)]
+fn refuse(daemon: Result<u32, Reason>) -> Result<(), Reason> {
+    match daemon {
+        Ok(pid) => Err(Reason::RUNNING.with(pid)),
+        Err(reason) if reason.is(Reason::NOT_RUNNING) => Ok(()),
+        Err(reason) => Err(reason),
+    }
 }
 
-/// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it (digits and a newline,
-/// from 2 up) is of a process that lives and started when the file was written. Without /proc there is none.
-fn recorded_daemon(pidfile: Fd) -> Result<Holder, Reason> {
-    let mut content = [0; 16];
-    sys::pread(pidfile, &mut content)?;
-    let digits = ZStr::terminate(&mut content);
-    let Some((pid, rest)) = digits.number(10, i32::MAX as u64) else {
-        return Ok(Holder::Nobody);
+/// The pid of the daemon that a pidfile stands for: of the one that holds its lock, or else of the one whose pid is in it.
+///
+/// # Errors
+/// `NOT_RUNNING`, with an operand if that is not proven; `RUNNING_ELSEWHERE`.
+pub fn holder(pidfile: Fd) -> Result<u32, Reason> {
+    match lock_holder(pidfile, true) {
+        Err(Reason::NOT_RUNNING) => recorded_daemon(pidfile),
+        holder => holder,
+    }
+}
+
+/// The pid of who holds a lock for writing. A reader is no daemon: a query for a read lock does not tell of one.
+///
+/// One whose pid is not in the `pidfile` may be a daemon that is about to write it, or a bgexec that removes the file of a
+/// dead one: both take no time, so that it is asked for again. A daemon that writes something else into its pidfile is
+/// believed in the end.
+fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
+    let mut tries = TRIES;
+    loop {
+        let pid = match sys::lock_holder(fd, F_WRLCK) {
+            Err(errno) if errno.is(ENOENT) => return Err(Reason::NOT_RUNNING),
+            Ok(..2) => return Err(Reason::RUNNING_ELSEWHERE), // of another pid namespace, or with another kind of lock
+            holder => holder? as u32,
+        };
+        if !pidfile || tries == 0 || recorded_pid(fd, &mut { PATH })? == pid {
+            return Ok(pid);
+        }
+        tries -= 1;
+        sys::pause(PAUSE);
+    }
+}
+
+/// The pid in a pidfile, digits and a newline, from 2 up; 0 if there is none. `path` is completed with it.
+fn recorded_pid(pidfile: Fd, path: &mut [u8; PATH.len()]) -> Result<u32, Reason> {
+    sys::pread(pidfile, path.get_mut(PID..PID + PID_LENGTH).unwrap_or_default())?;
+    let digits = ZStr::terminate(path).skip(PID);
+    let Some((pid @ 2.., rest)) = digits.number(10, i32::MAX as u64).filter(|(_, rest)| *rest == c"\n") else {
+        return Ok(0);
     };
-    if pid < 2 || rest != c"\n" {
-        return Ok(Holder::Nobody);
+    let end = PID + digits.up_to(rest).len();
+    if let Some(tail) = path.get_mut(end..end + "/stat\0".len()) {
+        tail.copy_from_slice(b"/stat\0");
     }
-    let mut room = room::<32>();
-    let mut path = Text::new(&mut room, Fd::NONE);
-    path.push(ZStr::new(c"/proc/"), 0);
-    path.push(digits, b'\n');
-    path.push(ZStr::new(c"/stat"), 0);
-    let Ok(file) = sys::openat(Fd::CWD, path.as_zstr()?, O_RDONLY, 0) else {
-        let proc = sys::fstatat(Fd::CWD, ZStr::new(c"/proc/self"), &mut Stat::new(), 0);
-        return Ok(if proc.is_ok() { Holder::Nobody } else { Holder::Unproven });
+    Ok(pid as u32)
+}
+
+/// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
+/// lives and started when the file was written. Without /proc there is none.
+fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
+    let mut path = PATH;
+    let pid = recorded_pid(pidfile, &mut path)?;
+    if pid == 0 {
+        return Err(Reason::NOT_RUNNING);
+    }
+    let Ok(file) = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0) else {
+        let unproven = !sys::exists(ZStr::new(c"/proc/self"));
+        return Err(Reason::NOT_RUNNING.with(unproven.into()));
     };
     let mut stat = [0; 512];
-    let read = sys::read(file, &mut stat);
+    let _ = sys::read(file, &mut stat); // nothing is there if it died in between
     sys::close(file);
-    match read {
-        Err(errno) if errno.is(ESRCH) => return Ok(Holder::Nobody), // it died in between
-        read => read?,
-    };
-    let Some(ticks) = start_time(ZStr::terminate(&mut stat)) else {
-        return Ok(Holder::Nobody);
-    };
+    let started = start_time(ZStr::terminate(&mut stat)).ok_or(Reason::NOT_RUNNING)? as i64 * 10_000_000;
     let mut file = Stat::new();
     sys::fstat(pidfile, &mut file)?;
-    let boot = sys::clock_gettime(CLOCK_REALTIME)? - sys::clock_gettime(CLOCK_BOOTTIME)?;
-    let age = file.written() - (boot + ticks as i64 * 10_000_000);
-    let proven = (-100_000_000..2_000_000_001).contains(&age);
-    Ok(if proven { Holder::Daemon(pid as u32) } else { Holder::Nobody })
+    let boot = sys::clock_gettime(CLOCK_REALTIME) - sys::clock_gettime(CLOCK_BOOTTIME);
+    let age = file.written() - (boot + started);
+    if (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
 }
 
 /// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.
-pub fn start_time(stat: ZStr) -> Option<u64> {
+fn start_time(stat: ZStr) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: the last one closes it.
     let mut field = stat;
-    while field.find(b')').first() != 0 {
-        field = field.find(b')').rest();
+    while field.past(b')').first() != 0 {
+        field = field.past(b')');
     }
     if matches!(field.rest().first(), b'Z' | b'X') {
         return None;
     }
     for _ in 2..22 {
-        field = field.find(b' ').rest();
+        field = field.past(b' ');
     }
     Some(field.number(10, u64::MAX >> 8)?.0)
 }

@@ -12,7 +12,6 @@
 
 #![forbid(unsafe_code)]
 
-mod deadline;
 mod descriptors;
 mod detach;
 mod exec;
@@ -27,7 +26,7 @@ pub mod stop;
 mod supervise;
 mod wait;
 
-use self::files::write_pid;
+use self::files::Lock;
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::{self, Reason, text};
@@ -88,11 +87,11 @@ steps! {
     /// Launcher: there is a pipe or socket for COMMAND to tell its readiness by.
     OpenNotification "prepare notification by" Notify Notify |launch| launch.open_notification();
     /// Launcher: COMMAND's own pidfile under a supervisor is open and safe to use.
-    OpenChildPidfile "open" ChildPidfile ChildPidfile |launch| launch.open_child_pidfile();
+    OpenChildPidfile "open" ChildPidfile ChildPidfile |launch| launch.open_lock(Lock::ChildPidfile);
     /// Launcher: so is the lockfile.
-    OpenLockfile "open" Lockfile Lockfile |launch| launch.open_lockfile();
+    OpenLockfile "open" Lockfile Lockfile |launch| launch.open_lock(Lock::Lockfile);
     /// Launcher: so is the pidfile.
-    OpenPidfile "open" Pidfile Pidfile |launch| launch.open_pidfile();
+    OpenPidfile "open" Pidfile Pidfile |launch| launch.open_lock(Lock::Pidfile);
     /// Launcher: there is a status pipe.
     Pipe "create a pipe" Detaches Always |launch| launch.open_pipe();
     /// Leader: leads a new session, which has no terminal.
@@ -112,19 +111,19 @@ steps! {
     /// Daemon: has the descriptor that COMMAND tells its readiness on.
     PassDescriptor "pass descriptor of" Notify Notify |launch| launch.pass_descriptor();
     /// Daemon: holds the lock of COMMAND's own pidfile, as of the next two.
-    LockChildPidfile "lock" ChildPidfile ChildPidfile |launch| launch.lock(launch.child_pidfile, true);
+    LockChildPidfile "lock" ChildPidfile ChildPidfile |launch| launch.lock(Lock::ChildPidfile);
     /// Daemon: holds the lock of the lockfile, which still is what its path names.
-    LockLockfile "lock" Lockfile Lockfile |launch| launch.lock(launch.lockfile, false);
+    LockLockfile "lock" Lockfile Lockfile |launch| launch.lock(Lock::Lockfile);
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
-    LockPidfile "lock" Pidfile Pidfile |launch| launch.lock(launch.pidfile, true);
+    LockPidfile "lock" Pidfile Pidfile |launch| launch.lock(Lock::Pidfile);
     /// Daemon: the output files are empty.
     Truncate "truncate" Truncate Stdout |launch| launch.truncate();
     /// Daemon: the pidfile holds its pid.
-    Record "write" Pidfile Pidfile |launch| write_pid(launch.pidfile);
+    Record "write" Pidfile Pidfile |launch| launch.write_pid(Lock::Pidfile);
     /// Daemon: is the supervisor, and has made the process that takes the steps from here on.
     Supervise "supervise" Restart Always |launch| Err(launch.supervise());
     /// Daemon: COMMAND's own pidfile holds its pid.
-    RecordChild "write" ChildPidfile ChildPidfile |launch| write_pid(launch.child_pidfile);
+    RecordChild "write" ChildPidfile ChildPidfile |launch| launch.write_pid(Lock::ChildPidfile);
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
     Signals "reset signals" Always Always |launch| launch.reset_signals();
     /// Daemon: has its niceness.
@@ -140,7 +139,7 @@ steps! {
     /// Daemon: has its file mode creation mask.
     Umask "set umask" Always Umask |launch| launch.set_umask();
     /// Daemon: has its limits.
-    Limits "set limits, the last of which is" Rlimit Rlimit |launch| launch.set_limits();
+    Limits "set limits" Rlimit Always |launch| launch.set_limits();
     /// Daemon: has its supplementary groups, and no others.
     Groups "set groups of" Identity Identity |launch| launch.set_groups();
     /// Daemon: has its group id.
@@ -180,16 +179,19 @@ pub struct Launch {
     launcher: Fd,
     /// The status pipe's read and write end.
     status: [Fd; 2],
-    lockfile: Fd,
-    pidfile: Fd,
-    child_pidfile: Fd,
+    /// The files that are to be locked, by [`Lock`].
+    locks: [Fd; 3],
     null: Fd,
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
     streams: [Fd; 3],
     /// What was asked for.
     pub plan: Plan,
-    /// The supervisor's output files.
+    /// The exit status that COMMAND's last run under a supervisor gave.
+    status_of_run: u32,
+    /// The supervisor's signals.
+    signals: Fd,
+    /// Its output files.
     outputs: [supervise::Output; 2],
     /// The inherited file mode creation mask.
     umask: u32,
@@ -217,13 +219,13 @@ impl Launch {
             supervisor: 0,
             launcher: Fd::NONE,
             status: [Fd::NONE; 2],
-            lockfile: Fd::NONE,
-            pidfile: Fd::NONE,
-            child_pidfile: Fd::NONE,
+            locks: [Fd::NONE; 3],
             null: Fd::NONE,
             notification: [Fd::NONE; 2],
             streams: [Fd::NONE; 3],
             plan: Plan::new(vectors),
+            status_of_run: 0,
+            signals: Fd::NONE,
             outputs: [supervise::Output::NONE; 2],
             umask: 0,
             mask,
@@ -259,10 +261,7 @@ impl Launch {
             };
             if reason == Reason::PATH_CHANGED {
                 // Somebody removed the file in between: whoever may have to remove it must have the new one.
-                self.release(self.lockfile);
-                self.release(self.pidfile);
-                self.release(self.child_pidfile);
-                (self.lockfile, self.pidfile, self.child_pidfile) = (Fd::NONE, Fd::NONE, Fd::NONE);
+                self.release_locks();
                 first = Step::OpenChildPidfile;
             } else if self.step == Step::Unshare && self.shared {
                 // Neither close_range nor unshare: the daemon gets a copy of the table from the start.
@@ -274,7 +273,7 @@ impl Launch {
                     self.remove_pidfiles();
                 }
                 // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.
-                let _ = sys::rt_sigprocmask(SignalSet::ALL);
+                sys::rt_sigprocmask(SignalSet::ALL);
                 return Err(reason);
             }
         }

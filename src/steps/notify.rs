@@ -2,59 +2,40 @@
 
 #![forbid(unsafe_code)]
 
-use super::deadline::Deadline;
 use super::{Launch, Step};
 use crate::options::Opt;
 use crate::plan::Value;
 use crate::report::Reason;
-use crate::scan::{self, Notice};
-use crate::sys::abi::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use crate::scan;
+use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SignalSet};
+use crate::sys::{self, Errno, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DEATH: u64 = 200;
 
-/// What ends a wait.
-enum Event {
-    /// COMMAND is ready.
-    Ready,
-    /// There is nothing more to come on the descriptor.
-    Closed,
-    /// COMMAND needs so many milliseconds more.
-    Extend(u64),
-    /// Nothing of these.
-    Nothing,
-}
+/// The signals that end a wait.
+const SIGNALS: SignalSet = SignalSet::NONE.with(SIGCHLD).with(SIGINT).with(SIGTERM).with(SIGHUP);
 
 impl Launch {
     /// Opens what COMMAND tells its readiness by.
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
-        if self.by_socket() {
-            const NAME: &[u8] = b"NOTIFY_SOCKET=@";
-            let mut name = [0; 16];
-            self.notification[0] = sys::notification_socket(&mut name)?;
-            let variable = sys::mmap(64)?;
-            for (slot, byte) in variable.iter_mut().zip(NAME.iter().chain(&name)) {
-                *slot = *byte;
-            }
-            let variable = ZStr::terminate(variable);
+        if self.plan.value(Value::Notify) == scan::SOCKET {
+            let mut address = [0; 16];
+            self.notification[0] = sys::notification_socket(&mut address)?;
+            let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
+            let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0).ok_or(Errno::NOMEM)?;
             self.vectors.remove(variable);
             self.vectors.append(variable);
         } else {
-            let [read, write] = sys::pipe()?;
-            self.notification = [self.own(read, false)?, self.own(write, false)?];
+            self.notification = self.own_pipe()?;
         }
         Ok(())
     }
 
-    fn by_socket(&self) -> bool {
-        self.plan.value(Value::Notify) == scan::SOCKET
-    }
-
     /// Gives COMMAND the descriptor that it tells its readiness on.
     pub(super) fn pass_descriptor(&self) -> Result<(), Reason> {
-        if !self.by_socket() {
+        if self.notification[1].is_some() {
             let number = self.plan.value(Value::Notify);
             sys::dup3(self.notification[1], Fd(number as u32), 0)?;
         }
@@ -69,88 +50,82 @@ impl Launch {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         if self.notification[0].is_some() {
-            self.wait_for(self.plan.value(Value::NotifyTimeout), false)?;
+            let time = match self.plan.value(Value::NotifyTimeout) {
+                0 => Time::ENDLESS,
+                time => Time::new(time),
+            };
+            self.wait_for(self.notification[0], time, Err(Reason::NOT_READY))?;
         }
         if self.plan.options.has(Opt::AliveAfter) {
-            self.wait_for(self.plan.value(Value::AliveAfter), true)?;
+            self.wait_for(Fd::NONE, Time::new(self.plan.value(Value::AliveAfter)), Ok(()))?;
         }
         Ok(())
     }
 
-    /// Waits up to so many milliseconds, or with 0 without end, for a notification; with `alive` only for the time.
-    fn wait_for(&mut self, time: u64, alive: bool) -> Result<(), Reason> {
-        let wanted = [SIGCHLD, SIGINT, SIGTERM, SIGHUP].into_iter().fold(SignalSet::NONE, SignalSet::with);
-        let signals = sys::signalfd(wanted)?;
-        let source = if alive { Fd::NONE } else { self.notification[0] };
-        let mut end = Deadline::after(time)?;
-        let mut closed = false;
+    /// Waits for a notification from `source`. What the end of the `time` means is the `verdict`.
+    fn wait_for(&self, mut source: Fd, mut time: Time, mut verdict: Result<(), Reason>) -> Result<(), Reason> {
+        let signals = sys::signalfd(SIGNALS)?;
         loop {
-            let left = end.left()?;
-            if left == 0 && (time != 0 || closed || alive) {
-                return match (alive, closed) {
-                    (true, _) => Ok(()),
-                    (_, true) => Err(Reason::CLOSED),
-                    _ => Err(Reason::NOT_READY),
-                };
+            let mut polled = [PollFd::new(signals, POLLIN), PollFd::new(source, POLLIN)];
+            sys::ppoll(&mut polled, &mut time)?;
+            if time == Time::OVER {
+                return verdict;
             }
-            let limit = (time != 0 || closed).then_some(left);
-            let mut polled = [PollFd::new(signals), PollFd::new(if closed { Fd::NONE } else { source })];
-            sys::ppoll(&mut polled, limit)?;
             if polled[0].is_ready() {
-                let signal = sys::rt_sigtimedwait(wanted, Some(0))?;
+                let signal = sys::read_signal(signals)?;
                 if signal != SIGCHLD {
                     return Err(Reason::INTERRUPTED.with(signal));
                 }
             }
             if polled[1].is_ready() {
-                match self.hear()? {
-                    Event::Ready => break,
-                    Event::Closed => {
+                match self.hear(&mut time) {
+                    Err(Reason::NOT_READY) => {}
+                    Err(Reason::CLOSED) => {
                         // It is dying, or has only closed the descriptor.
-                        closed = true;
-                        end = Deadline::after(DEATH)?;
+                        (source, time, verdict) = (Fd::NONE, Time::new(DEATH), Err(Reason::CLOSED));
                     }
-                    Event::Extend(time) => end = end.max(Deadline::after(time)?),
-                    Event::Nothing => {}
+                    heard => return heard,
                 }
             }
             // What it said before it ended counts first.
-            let more = !closed && sys::ppoll(&mut [PollFd::new(source)], Some(0)) == Ok(1);
-            if !more && let Some(reason) = self.ended() {
+            if !sys::is_ready(source, POLLIN, 0)
+                && let Some(reason) = self.ended()
+            {
                 return Err(reason);
             }
         }
-        sys::close(signals);
-        Ok(())
     }
 
-    /// Takes what there is of a notification.
-    fn hear(&self) -> Result<Event, Reason> {
+    /// Takes what there is of a notification, which may extend the time.
+    ///
+    /// # Errors
+    /// `NOT_READY`: nothing that ends the wait; `CLOSED`: there is nothing more to come; why it has failed.
+    #[inline(never)]
+    fn hear(&self, time: &mut Time) -> Result<(), Reason> {
         let mut buffer = [0; 4096];
-        if !self.by_socket() {
-            let size = sys::read(self.notification[0], &mut buffer)? as usize;
-            return Ok(match buffer.get(..size) {
-                Some([]) => Event::Closed,
-                Some(bytes) if bytes.contains(&b'\n') => Event::Ready,
-                _ => Event::Nothing,
-            });
+        let [source, pipe] = self.notification;
+        if pipe.is_some() {
+            if sys::read(source, &mut buffer)? == 0 {
+                return Err(Reason::CLOSED);
+            }
+            #[allow(clippy::manual_contains, reason = "that one is fast, and ten times as large")]
+            let told = buffer.iter().any(|byte| *byte == b'\n');
+            return if told { Ok(()) } else { Err(Reason::NOT_READY) };
         }
-        let datagram = sys::receive(self.notification[0], &mut buffer)?;
-        let user = self.identity.user().unwrap_or(sys::geteuid());
-        if datagram.uid != 0 && datagram.uid != sys::geteuid() && datagram.uid != user {
-            return Ok(Event::Nothing); // a stranger's
+        let sender = sys::receive(source, &mut buffer)?;
+        if sender != 0 && sender != self.identity.user() && sender != sys::geteuid() {
+            return Err(Reason::NOT_READY); // a stranger's
         }
-        let mut line = datagram.text;
-        let mut event = Event::Nothing;
+        let mut line = ZStr::terminate(&mut buffer);
         while line.first() != 0 {
             match scan::notice(line) {
-                Notice::Ready => return Ok(Event::Ready),
-                Notice::Failed(errno) => return Err(Reason::errno(errno)),
-                Notice::Extend(time) => event = Event::Extend(time),
-                Notice::Other => {}
+                Some((scan::READY, 1)) => return Ok(()),
+                Some((scan::ERRNO, errno @ 1..4096)) => return Err(Reason::errno(errno as u32)),
+                Some((scan::EXTEND_TIMEOUT_USEC, more)) => time.extend(Time::new(more.div_ceil(1000))),
+                _ => {}
             }
-            line = line.find(b'\n').rest();
+            line = line.past(b'\n');
         }
-        Ok(event)
+        Err(Reason::NOT_READY)
     }
 }

@@ -14,12 +14,13 @@ impl Launch {
         let keep = self.plan.options.has(Opt::KeepSignals);
         for signal in 1..=NSIG {
             let again = keep && signal == SIGCHLD && self.ignores_children;
-            let ignore = self.plan.ignored.low >> (signal % 64) & 1 | u64::from(again);
-            if ignore != 0 || !keep && signal != SIGKILL && signal != SIGSTOP {
+            let listed = signal <= 64 && self.plan.ignored.low >> (signal % 64) & 1 != 0;
+            let ignore = listed || again;
+            if ignore || !keep && signal != SIGKILL && signal != SIGSTOP {
                 sys::rt_sigaction(signal, ignore as usize)?;
             }
         }
-        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE })?;
+        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE });
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ impl Launch {
             Stream::File(file) => {
                 let output = self.streams[1];
                 fd = open_file(Fd::CWD, file, number != 0)?;
-                if number == 2 && output.is_some() && sys::is_same_file(fd, output, ZStr::new(c""), AT_EMPTY_PATH)? {
+                if number == 2 && sys::same_file(fd, output, ZStr::new(c""), AT_EMPTY_PATH).is_ok() {
                     sys::close(fd);
                     fd = output; // one description for both, so that neither overwrites the other's lines
                 } else {

@@ -2,30 +2,23 @@
 
 #![forbid(unsafe_code)]
 
-use super::deadline::Deadline;
 use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
 use crate::plan::{Stream, Value};
 use crate::report::Reason;
-use crate::scan::Item;
-use crate::sys::abi::{F_DUPFD_CLOEXEC, O_CLOEXEC, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use crate::sys::abi::{
+    F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, WNOHANG,
+};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SignalSet};
+use crate::sys::{self, Fd, PollFd, SignalSet, Time};
 
 /// What a FIFO that can be written takes at once (include/uapi/linux/limits.h).
 const PIPE_BUF: usize = 4096;
 
-/// What ends a time of attending.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Event {
-    /// COMMAND has ended.
-    Ended,
-    /// The time is over.
-    Elapsed,
-    /// The supervisor is to end.
-    Stop,
-}
+/// What ends a time of attending, among the signals' numbers: COMMAND has ended, or the time is over.
+const ENDED: u32 = SIGCHLD;
+const ELAPSED: u32 = 0;
 
 /// An output file that can be opened anew while COMMAND runs: COMMAND writes into a pipe, the supervisor from there into
 /// the file.
@@ -41,10 +34,10 @@ impl Output {
 
     /// What to wait for: that there is something in the pipe, and before that, that the file takes it.
     fn awaited(self) -> PollFd {
-        if !self.pipe.is_some() || sys::can_write(self.file) {
-            PollFd::new(self.pipe)
+        if sys::is_ready(self.file, POLLOUT, 0) {
+            PollFd::new(self.pipe, POLLIN)
         } else {
-            PollFd::for_writing(self.file)
+            PollFd::new(self.file, POLLOUT)
         }
     }
 }
@@ -52,18 +45,16 @@ impl Output {
 impl Launch {
     /// Supervises COMMAND; returns only why it could not be started the first time.
     pub(super) fn supervise(&mut self) -> Reason {
-        match self.start_supervising() {
-            Err(reason) => return reason,
-            Ok(signals) => {
-                let _ = self.keep_running(signals);
-            }
+        if let Err(reason) = self.start_supervising() {
+            return reason;
         }
+        let _ = self.keep_running(); // whatever ends it, it ends
         self.remove_pidfiles();
-        sys::exit(0)
+        sys::exit(self.status_of_run)
     }
 
-    /// Starts COMMAND the first time, and tells the launcher what came of that. Gives the descriptor of signals.
-    fn start_supervising(&mut self) -> Result<Fd, Reason> {
+    /// Starts COMMAND the first time, and tells the launcher what came of that.
+    fn start_supervising(&mut self) -> Result<(), Reason> {
         // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
         if self.plan.has_relative_path() {
             self.keep_directory()?;
@@ -75,7 +66,7 @@ impl Launch {
             self.interpose()?;
         }
         let signals = sys::signalfd(SignalSet::ALL)?;
-        let signals = self.own(signals, false)?;
+        self.signals = self.own(signals, false)?;
         self.supervisor = sys::getpid();
         self.launcher = self.status[1];
         let started = self.start();
@@ -86,7 +77,7 @@ impl Launch {
         self.release(self.launcher);
         self.status = [Fd::NONE; 2];
         self.launcher = Fd::NONE;
-        Ok(signals)
+        Ok(())
     }
 
     /// Starts COMMAND.
@@ -99,67 +90,73 @@ impl Launch {
     }
 
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
-    fn keep_running(&mut self, signals: Fd) -> Result<(), Reason> {
-        let mut restarts = 0_u64;
-        let mut running = true;
+    fn keep_running(&mut self) -> Result<(), Reason> {
+        let mut restarts = self.plan.value(Value::RestartCount);
+        let mut time = Time::ENDLESS;
         loop {
-            if running && self.attend(signals, None)? == Event::Stop {
-                return self.end(signals);
+            let event = self.attend(&mut time)?;
+            if event != ENDED && event != ELAPSED {
+                return if self.daemon == 0 { Ok(()) } else { self.end() };
             }
+            if event == ELAPSED && self.start().is_ok() {
+                time = Time::ENDLESS;
+                continue;
+            }
+            // It has ended; or it cannot be executed any more, which counts as a run that failed.
             self.daemon = 0;
-            if restarts >= self.plan.value(Value::RestartCount) {
+            if restarts == 0 {
                 return Ok(());
             }
-            restarts = restarts.wrapping_add(1);
-            if self.attend(signals, Some(self.plan.value(Value::RestartDelay)))? == Event::Stop {
-                return Ok(());
-            }
-            running = self.start().is_ok(); // a COMMAND that cannot be executed any more counts as a run that failed
+            restarts -= 1;
+            time = Time::new(self.plan.value(Value::RestartDelay));
         }
     }
 
     /// Ends COMMAND by the schedule.
-    fn end(&mut self, signals: Fd) -> Result<(), Reason> {
+    fn end(&mut self) -> Result<(), Reason> {
         // Five seconds less than who stops the supervisor by the usual schedule gives it.
-        let schedule = self.plan.options.value(Opt::Retry).unwrap_or(ZStr::new(c"TERM/25/KILL/5"));
-        stop::follow(schedule, self.plan.value(Value::Signal), &mut |item| match item {
-            Item::Signal(signal) => {
-                let _ = sys::kill(self.daemon, signal as u32); // it may have ended: that is seen next
-                Ok(false)
-            }
-            Item::Wait(time) => {
-                let end = Deadline::after(time)?;
-                loop {
-                    match self.attend(signals, Some(end.left()?))? {
-                        Event::Stop => {} // it does
-                        event => return Ok(event == Event::Ended),
-                    }
+        for item in stop::schedule(&self.plan, ZStr::new(c"TERM/25/KILL/5")) {
+            let _ = sys::kill(self.daemon, item.signal()); // it may have ended: that is seen next
+            let mut time = Time::new(item.wait());
+            loop {
+                match self.attend(&mut time)? {
+                    ENDED => return Ok(()),
+                    ELAPSED => break,
+                    _ => {} // it does stop
                 }
             }
-        })?;
+        }
         Ok(())
     }
 
-    /// Passes signals and output on until COMMAND ends, the time (in milliseconds) is over, or the supervisor is to end.
-    fn attend(&mut self, signals: Fd, time: Option<u64>) -> Result<Event, Reason> {
-        let end = Deadline::after(time.unwrap_or(0))?;
+    /// Passes signals and output on until COMMAND has [`ENDED`], the time has [`ELAPSED`], or a signal comes that is to stop
+    /// the supervisor. Gives which.
+    fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
         loop {
-            if self.daemon != 0 && self.ended().is_some() {
-                while self.pump() {} // what COMMAND wrote last
-                return Ok(Event::Ended);
+            let status = sys::wait4(self.daemon, WNOHANG);
+            let ended = self.daemon != 0 && status.pid != 0;
+            if ended && status.pid > 0 {
+                self.status_of_run = status.exit_status();
             }
-            let left = end.left()?;
-            if time.is_some() && left == 0 {
-                return Ok(Event::Elapsed);
+            let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
+            if ended {
+                *time = Time::OVER; // what is left is what COMMAND wrote last
             }
-            let [output, error] = self.outputs;
-            let mut polled = [PollFd::new(signals), output.awaited(), error.awaited()];
-            sys::ppoll(&mut polled, time.map(|_| left))?;
-            self.pump();
+            sys::ppoll(&mut polled, time)?;
+            let more = self.pump(&polled);
+            if ended {
+                if more {
+                    continue;
+                }
+                return Ok(ENDED);
+            }
+            if *time == Time::OVER {
+                return Ok(ELAPSED);
+            }
             if polled[0].is_ready() {
-                match sys::rt_sigtimedwait(SignalSet::ALL, Some(0))? {
+                match sys::read_signal(self.signals)? {
                     SIGCHLD => {}
-                    SIGTERM | SIGINT | SIGQUIT => return Ok(Event::Stop),
+                    signal @ (SIGTERM | SIGINT | SIGQUIT) => return Ok(signal),
                     SIGHUP if self.plan.options.has(Opt::Sighup) => self.reopen(),
                     signal if self.daemon != 0 => {
                         let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
@@ -168,6 +165,23 @@ impl Launch {
                 }
             }
         }
+    }
+
+    /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
+    /// that this was not possible. Gives whether there was something.
+    fn pump(&self, polled: &[PollFd; 3]) -> bool {
+        let mut buffer = [0; PIPE_BUF];
+        let mut more = false;
+        for index in 0..self.outputs.len() {
+            let Output { pipe, file } = self.outputs[index];
+            if polled[index + 1].can_be_read()
+                && let Ok(size) = sys::read(pipe, &mut buffer)
+            {
+                let _ = sys::write(file, buffer.get(..size as usize).unwrap_or_default());
+                more = true;
+            }
+        }
+        more
     }
 
     /// Puts a pipe between COMMAND and each output file.
@@ -179,46 +193,24 @@ impl Launch {
                 sys::dup3(Fd::STDOUT, standard, 0)?; // the same file: the same pipe
                 continue;
             }
-            let [read, write] = sys::pipe()?;
-            let pipe = self.own(read, false)?;
             let file = sys::fcntl(standard, F_DUPFD_CLOEXEC, 3)?;
             let file = self.own(file, false)?;
+            let [pipe, write] = self.own_pipe()?;
             sys::dup3(write, standard, 0)?;
-            sys::close(write);
-            if let Some(output) = self.outputs.get_mut(number - 1) {
-                *output = Output { pipe, file };
-            }
+            self.release(write);
+            self.outputs[number - 1] = Output { pipe, file };
         }
         Ok(())
-    }
-
-    /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
-    /// that this was not possible.
-    fn pump(&self) -> bool {
-        let mut buffer = [0; PIPE_BUF];
-        let mut more = false;
-        for output in self.outputs {
-            if output.pipe.is_some()
-                && sys::can_write(output.file)
-                && sys::ppoll(&mut [PollFd::new(output.pipe)], Some(0)) == Ok(1)
-                && let Ok(size) = sys::read(output.pipe, &mut buffer)
-            {
-                let _ = sys::write(output.file, buffer.get(..size as usize).unwrap_or_default());
-                more = true;
-            }
-        }
-        more
     }
 
     /// Opens the output files anew; one that cannot be opened stays what it was.
     fn reopen(&mut self) {
         for number in 1..3 {
             if let Stream::File(file) = self.plan.stream(number)
-                && let Some(output) = self.outputs.get_mut(number - 1)
-                && output.file.is_some()
+                && self.outputs[number - 1].file.is_some()
                 && let Ok(fd) = super::stdio::open_file(self.directory, file, true)
             {
-                let _ = sys::dup3(fd, output.file, O_CLOEXEC);
+                let _ = sys::dup3(fd, self.outputs[number - 1].file, O_CLOEXEC);
                 sys::close(fd);
             }
         }

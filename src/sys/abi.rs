@@ -6,21 +6,29 @@
 use core::ffi::CStr;
 
 pub use linux_raw_sys::errno::{
-    E2BIG, EACCES, EAGAIN, EBADF, EEXIST, EINTR, EINVAL, EIO, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENOENT, ENOEXEC,
-    ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENXIO, EPERM, EPIPE, EROFS, ESRCH, ETXTBSY,
+    E2BIG, EACCES, EAGAIN, EBADF, ECHILD, EEXIST, EINTR, EINVAL, EIO, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENOENT,
+    ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENXIO, EPERM, EPIPE, EROFS, ESRCH, ETXTBSY,
 };
 pub use linux_raw_sys::general::{
-    __WALL, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, CLONE_FILES,
-    CLONE_PARENT, CLONE_VFORK, CLONE_VM, F_DUPFD_CLOEXEC, F_GETFD, F_GETLK, F_RDLCK, F_SETFL, F_SETLK, F_UNLCK,
-    F_WRLCK, MAP_ANONYMOUS, MAP_PRIVATE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK,
-    O_PATH, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, PRIO_PROCESS, PROT_READ, PROT_WRITE, RLIMIT_NOFILE, S_IFCHR,
-    S_IFMT, S_IFREG, SIG_SETMASK, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGTSTP,
-    SIGTTIN, SIGTTOU, WNOHANG, flock, pollfd, rlimit64, stat,
+    __WALL, _NSIG as NSIG, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
+    CLOCK_REALTIME, CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, F_DUPFD_CLOEXEC, F_GETFD, F_RDLCK, F_SETFL,
+    F_WRLCK, MAP_ANONYMOUS, MAP_PRIVATE, O_APPEND, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_LARGEFILE, O_NOCTTY, O_NOFOLLOW,
+    O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, PRIO_PROCESS, PROT_READ, PROT_WRITE,
+    RLIMIT_NOFILE, S_IFCHR, S_IFMT, S_IFREG, SEEK_END, SIG_SETMASK, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT,
+    SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG, pollfd, rlimit64,
 };
+
+#[cfg(not(target_pointer_width = "32"))]
+pub use linux_raw_sys::general::{F_GETLK, F_SETLK, flock, stat};
+// Sizes and file numbers of 64 bits.
+#[cfg(target_pointer_width = "32")]
+pub use linux_raw_sys::general::{F_GETLK64 as F_GETLK, F_SETLK64 as F_SETLK, flock64 as flock, stat64 as stat};
+#[cfg(target_arch = "loongarch64")]
+pub use linux_raw_sys::general::{STATX_BASIC_STATS, statx};
 
 pub use linux_raw_sys::ioctl::{TIOCSCTTY, TIOCSPGRP};
 pub use linux_raw_sys::net::{
-    AF_UNIX, MSG_DONTWAIT, SCM_CREDENTIALS, SO_PASSCRED, SOCK_DGRAM, SOL_SOCKET, cmsghdr, msghdr, sockaddr_un, ucred,
+    AF_UNIX, MSG_DONTWAIT, SO_PASSCRED, SOCK_DGRAM, SOL_SOCKET, cmsghdr, msghdr, sockaddr_un, ucred,
 };
 pub use linux_raw_sys::prctl::{PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS};
 
@@ -30,8 +38,8 @@ pub const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 /// The longest path with its NUL (include/uapi/linux/limits.h).
 pub const PATH_MAX: usize = 4096;
 
-/// The highest signal number (`_NSIG` of the architecture's asm/signal.h).
-pub const NSIG: u32 = 64;
+/// The highest real-time signal as the C library has it, which leaves out one that an exit status could not tell.
+pub const SIGRTMAX: u32 = if NSIG > 64 { NSIG - 1 } else { NSIG };
 
 /// The signals' names without SIG, a line each, from signal 1 on (signal(7)).
 #[cfg(not(any(target_arch = "mips", target_arch = "mips64")))]

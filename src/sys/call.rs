@@ -6,8 +6,26 @@ use core::num::NonZeroU32;
 
 use super::abi;
 
-pub(super) use syscalls::Sysno;
-use syscalls::raw_syscall;
+use syscalls::{Sysno, raw_syscall};
+
+/// The system calls' numbers, by the kernel's names. Where an architecture of 32 bits has a narrow form of a call and a
+/// wide one, the name is the wide one's: ids have 32 bits, sizes and times 64.
+pub(super) mod number {
+    #[cfg(target_arch = "aarch64")]
+    pub(in crate::sys) use syscalls::Sysno::fstatat as newfstatat;
+    #[allow(unused_imports, reason = "what is renamed below is not needed under its own name")]
+    pub(in crate::sys) use syscalls::Sysno::*;
+    #[cfg(target_pointer_width = "32")]
+    pub(in crate::sys) use syscalls::Sysno::{
+        clock_gettime as clock_gettime32, clock_gettime64 as clock_gettime, fcntl64 as fcntl, fstatat64 as newfstatat,
+        mmap2 as mmap, ppoll as ppoll32, ppoll_time64 as ppoll,
+    };
+    #[cfg(any(target_arch = "x86", target_arch = "arm"))]
+    pub(in crate::sys) use syscalls::Sysno::{
+        getegid32 as getegid, geteuid32 as geteuid, getgid32 as getgid, getgroups32 as getgroups, getuid32 as getuid,
+        setgid32 as setgid, setgroups32 as setgroups, setuid32 as setuid,
+    };
+}
 
 /// An error number of the kernel (errno(3)): 1 to 4095, on each architecture its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +35,9 @@ impl Errno {
     pub(super) const IO: Errno = Errno::new(abi::EIO);
     /// ENOENT: no such file or directory.
     pub const NOENT: Errno = Errno::new(abi::ENOENT);
+
+    /// ENOMEM: cannot allocate memory.
+    pub const NOMEM: Errno = Errno::new(abi::ENOMEM);
 
     /// EMFILE: too many open files.
     pub const MFILE: Errno = Errno::new(abi::EMFILE);
@@ -61,7 +82,12 @@ pub type Result<T> = core::result::Result<T, Errno>;
 pub(super) unsafe fn persist(a: usize, b: usize, c: usize, d: usize, number: Sysno) -> Result<u32> {
     loop {
         // SAFETY: the caller vouches for the pointers.
+        #[cfg(not(target_pointer_width = "32"))]
         let answer = unsafe { raw_syscall!(number, a, b, c, d) };
+        // A position in a file takes two registers, which on some architectures have to be a pair.
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: the caller vouches for the pointers.
+        let answer = unsafe { raw_syscall!(number, a, b, c, d, 0, 0) };
         if answer as u32 != abi::EINTR.wrapping_neg() {
             return value(answer);
         }
@@ -89,6 +115,6 @@ pub(super) fn value(answer: usize) -> Result<u32> {
 
 /// Makes a system call that no signal interrupts.
 macro_rules! call {
-    ($name:ident $(, $argument:expr)*) => { syscalls::raw_syscall!(Sysno::$name $(, $argument)*) };
+    ($name:ident $(, $argument:expr)*) => { syscalls::raw_syscall!(number::$name $(, $argument)*) };
 }
 pub(super) use call;

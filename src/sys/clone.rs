@@ -5,7 +5,7 @@
 use core::arch::naked_asm;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, value};
+use super::call::{Errno, Result, number, value};
 use super::process::Pid;
 
 /// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. `exit_signal` is sent when it ends.
@@ -32,15 +32,16 @@ pub fn clone<T>(flags: u32, exit_signal: u32, entry: extern "C" fn(&mut T) -> !,
 
 /// The system call; the child calls `entry(argument)`, the parent returns its answer.
 ///
-/// The return address lies on the stack that both share. The child leaves it alone, as it pushes below.
+/// Both go on with the same stack. What the parent needs of it lies above, as the child pushes below; what the child needs
+/// is in registers that the kernel keeps, or above as well. Of clone's arguments only the flags and the stack matter: no
+/// stack means the parent's. The others, in any order that an architecture has them, are looked at only with flags that
+/// nobody sets.
 ///
 /// # Safety
 /// `flags` hold CLONE_VFORK if they hold CLONE_VM; `entry` takes `argument` and does not return.
-#[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize) -> usize {
-    // clone(flags, stack, parent_tid, child_tid, tls): only the first two matter, no stack means the parent's. The call
-    // keeps r8 and r9, in which the child finds what it has to do.
+    #[cfg(target_arch = "x86_64")]
     naked_asm!(
         "mov r8, rsi",
         "mov r9, rdx",
@@ -55,6 +56,178 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "mov rdi, r8",
         "push rax", // keeps the stack aligned to 16 bytes at the call
         "call r9",
-        clone = const Sysno::clone as i32,
-    )
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "x86")]
+    naked_asm!(
+        "push ebx",
+        "mov ebx, [esp + 8]",
+        "xor ecx, ecx",
+        "push {clone}",
+        "pop eax",
+        "int 0x80",
+        "test eax, eax",
+        "jz 2f",
+        "pop ebx",
+        "ret",
+        "2:",
+        "mov eax, [esp + 12]",
+        "mov ecx, [esp + 16]",
+        "and esp, -16",
+        "sub esp, 12",
+        "push eax",
+        "call ecx",
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "aarch64")]
+    naked_asm!(
+        "mov x3, x1",
+        "mov x1, #0",
+        "mov x8, #{clone}",
+        "svc #0",
+        "cbz x0, 2f",
+        "ret",
+        "2:",
+        "mov x0, x3",
+        "blr x2",
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "arm")]
+    naked_asm!(
+        "push {{r7, lr}}",
+        "mov r3, r1",
+        "movs r1, #0",
+        "movs r7, #{clone}",
+        "svc #0",
+        "cmp r0, #0",
+        "beq 2f",
+        "pop {{r7, pc}}",
+        "2:",
+        "mov r0, r3",
+        "mov pc, r2",
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "riscv64")]
+    naked_asm!(
+        "mv a3, a1",
+        "li a1, 0",
+        "li a7, {clone}",
+        "ecall",
+        "beqz a0, 2f",
+        "ret",
+        "2:",
+        "mv a0, a3",
+        "jalr a2",
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "loongarch64")]
+    naked_asm!(
+        "move $a3, $a1",
+        "move $a1, $zero",
+        "li.w $a7, {clone}",
+        "syscall 0",
+        "beqz $a0, 2f",
+        "ret",
+        "2:",
+        "move $a0, $a3",
+        "jirl $ra, $a2, 0",
+        clone = const number::clone as i32,
+    );
+    // Here the stack comes first.
+    #[cfg(target_arch = "s390x")]
+    naked_asm!(
+        "lgr %r5, %r3",
+        "lgr %r3, %r2",
+        "lghi %r2, 0",
+        "svc {clone}",
+        "ltgr %r2, %r2",
+        "jz 2f",
+        "br %r14",
+        "2:",
+        "lgr %r2, %r5",
+        "basr %r14, %r4",
+        clone = const number::clone as i32,
+    );
+    // The kernel keeps the registers that a callee would; an error shows as a condition.
+    #[cfg(target_arch = "powerpc64")]
+    naked_asm!(
+        "stdu 1, -64(1)",
+        "std 30, 48(1)",
+        "std 31, 56(1)",
+        "mr 30, 4",
+        "mr 31, 5",
+        "li 4, 0",
+        "li 0, {clone}",
+        "sc",
+        "bso 3f",
+        "cmpdi 3, 0",
+        "beq 2f",
+        "1:",
+        "ld 30, 48(1)",
+        "ld 31, 56(1)",
+        "addi 1, 1, 64",
+        "blr",
+        "3:",
+        "neg 3, 3",
+        "b 1b",
+        "2:",
+        "mr 3, 30",
+        "mr 12, 31",
+        "mtctr 12",
+        "bctrl",
+        clone = const number::clone as i32,
+    );
+    // An error shows in another register.
+    #[cfg(target_arch = "mips")]
+    naked_asm!(
+        ".set noreorder",
+        "addiu $sp, $sp, -32",
+        "sw $5, 24($sp)",
+        "move $5, $zero",
+        "li $2, {clone}",
+        "syscall",
+        "bnez $7, 3f",
+        "nop",
+        "beqz $2, 2f",
+        "nop",
+        "1:",
+        "jr $ra",
+        "addiu $sp, $sp, 32",
+        "3:",
+        "b 1b",
+        "negu $2, $2",
+        "2:",
+        "lw $4, 24($sp)",
+        "move $25, $6",
+        "jalr $25",
+        "nop",
+        ".set reorder",
+        clone = const number::clone as i32,
+    );
+    #[cfg(target_arch = "mips64")]
+    naked_asm!(
+        ".set noreorder",
+        "daddiu $sp, $sp, -16",
+        "sd $5, 8($sp)",
+        "move $5, $zero",
+        "li $2, {clone}",
+        "syscall",
+        "bnez $7, 3f",
+        "nop",
+        "beqz $2, 2f",
+        "nop",
+        "1:",
+        "jr $ra",
+        "daddiu $sp, $sp, 16",
+        "3:",
+        "b 1b",
+        "dnegu $2, $2",
+        "2:",
+        "ld $4, 8($sp)",
+        "move $25, $6",
+        "jalr $25",
+        "nop",
+        ".set reorder",
+        clone = const number::clone as i32,
+    );
 }

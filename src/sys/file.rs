@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, persist, value};
+use super::call::{Errno, Result, call, done, number, persist, value};
 use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
@@ -34,9 +34,9 @@ impl Fd {
 /// # Errors
 /// [openat(2)](https://man7.org/linux/man-pages/man2/openat.2.html)
 pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
-    let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY;
+    let flags = flags | abi::O_CLOEXEC | abi::O_NOCTTY | abi::O_LARGEFILE;
     // SAFETY: the kernel reads the path up to its NUL.
-    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, Sysno::openat) }.map(Fd)
+    unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, number::openat) }.map(Fd)
 }
 
 /// `close(fd)`—Close a descriptor.
@@ -62,7 +62,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, Sysno::dup3) }.map(drop)
+    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, number::dup3) }.map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -72,7 +72,7 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
     let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    unsafe { persist(fd.0 as usize, command as usize, argument, 0, Sysno::fcntl) }.map(Fd)
+    unsafe { persist(fd.0 as usize, command as usize, argument, 0, number::fcntl) }.map(Fd)
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -83,19 +83,21 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, Sysno::fcntl) }.map(drop)
+    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, number::fcntl) }.map(drop)
 }
 
-/// `fcntl(fd, F_GETLK)`—Who holds a lock that stands against one of this `kind` (F_RDLCK, F_WRLCK) on the whole file:
-/// its pid, -1 for a lock of another kind, 0 for a process of another pid namespace; `None` if nobody does.
+/// `fcntl(fd, F_GETLK)`—Who holds a lock of a kind (F_RDLCK, F_WRLCK) on any of the file: its pid, -1 for a lock of another
+/// sort, 0 for a process of another pid namespace.
 ///
 /// # Errors
-/// [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
-pub fn lock_holder(fd: Fd, kind: u32) -> Result<Option<i32>> {
-    let mut lock = whole_file(kind);
+/// ENOENT: nobody does; [F_GETLK(2const)](https://man7.org/linux/man-pages/man2/F_GETLK.2const.html)
+pub fn lock_holder(fd: Fd, held: u32) -> Result<i32> {
+    // The kernel tells of a lock that stands against the one asked for: of a writer to who wants to read. To who wants to
+    // write it tells of either.
+    let mut lock = whole_file(abi::F_RDLCK ^ abi::F_WRLCK ^ held);
     // SAFETY: the kernel writes the structure.
-    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, Sysno::fcntl) }?;
-    Ok((lock.l_type != abi::F_UNLCK as i16).then_some(lock.l_pid))
+    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, number::fcntl) }?;
+    if lock.l_type == held as i16 { Ok(lock.l_pid) } else { Err(Errno::NOENT) }
 }
 
 fn whole_file(kind: u32) -> abi::flock {
@@ -160,10 +162,32 @@ const fn device(major: u32, minor: u32) -> u32 {
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
+#[cfg(not(target_arch = "loongarch64"))]
 #[inline(never)]
 pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
     done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), &raw mut *stat, flags) })
+}
+
+/// `statx(dir, path, flags, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
+///
+/// # Errors
+/// [statx(2)](https://man7.org/linux/man-pages/man2/statx.2.html)
+#[cfg(target_arch = "loongarch64")]
+pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
+    // SAFETY: the structure holds numbers alone.
+    let mut told: abi::statx = unsafe { core::mem::zeroed() };
+    // SAFETY: the kernel reads the path up to its NUL and writes the structure.
+    done(unsafe { call!(statx, dir.0, path.as_ptr(), flags, abi::STATX_BASIC_STATS, &raw mut told) })?;
+    stat.0.st_mode = told.stx_mode.into();
+    stat.0.st_nlink = told.stx_nlink;
+    stat.0.st_uid = told.stx_uid;
+    stat.0.st_rdev = device(told.stx_rdev_major, told.stx_rdev_minor).into();
+    stat.0.st_dev = u64::from(told.stx_dev_major) << 32 | u64::from(told.stx_dev_minor);
+    stat.0.st_ino = told.stx_ino;
+    stat.0.st_mtime = told.stx_mtime.tv_sec;
+    stat.0.st_mtime_nsec = told.stx_mtime.tv_nsec.into();
+    Ok(())
 }
 
 /// The same for what a descriptor refers to.
@@ -174,16 +198,24 @@ pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
     fstatat(fd, ZStr::new(c""), stat, abi::AT_EMPTY_PATH)
 }
 
-/// Whether a descriptor is of the file that a path names, as [`fstatat`] takes it.
+/// Makes sure that a descriptor is of the file that a path names, as [`fstatat`] takes it.
 ///
 /// # Errors
-/// As [`fstatat`].
-pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
+/// ENOENT: it names another or none; else as [`fstatat`].
+pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
     let mut stats = [const { Stat::new() }; 2];
     let [open, named] = &mut stats;
     fstat(fd, open)?;
     fstatat(dir, path, named, flags)?;
-    Ok(open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev)
+    if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
+}
+
+/// `faccessat(path, F_OK)`—Whether a path names a file.
+///
+/// [access(2)](https://man7.org/linux/man-pages/man2/access.2.html)
+pub fn exists(path: ZStr) -> bool {
+    // SAFETY: the kernel reads the path up to its NUL.
+    done(unsafe { call!(faccessat, abi::AT_FDCWD, path.as_ptr(), 0) }).is_ok()
 }
 
 /// `read(fd, buffer)`—Read at most as many bytes as the buffer holds; 0 is the end of the file.
@@ -192,7 +224,7 @@ pub fn is_same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<bool> {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::read) }
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::read) }
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -201,7 +233,16 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html)
 pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    value(unsafe { call!(pread64, fd.0, buffer.as_mut_ptr(), buffer.len(), 0, 0, 0) })
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::pread64) }
+}
+
+/// `lseek(fd, 0, SEEK_END)`—The size of a file.
+///
+/// # Errors
+/// ESPIPE: a FIFO; [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html)
+pub fn size(fd: Fd) -> Result<u32> {
+    // SAFETY: takes no pointer.
+    unsafe { persist(fd.0 as usize, 0, abi::SEEK_END as usize, 0, number::lseek) }
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
@@ -210,7 +251,7 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, Sysno::write) }?;
+    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, number::write) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
@@ -220,7 +261,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn truncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, 0, 0, Sysno::ftruncate) }.map(drop)
+    unsafe { persist(fd.0 as usize, 0, 0, 0, number::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -294,7 +335,7 @@ pub fn umask(mask: u32) -> u32 {
 /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
 pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, Sysno::getdents64) }
+    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::getdents64) }
 }
 
 /// `getcwd()`—The path of the working directory.
@@ -303,7 +344,7 @@ pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// ENOENT: it was removed, or is outside of the root and has no path;
 /// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
 pub fn getcwd() -> Result<Word> {
-    let buffer = super::process::mmap(abi::PATH_MAX)?;
+    let buffer = super::process::mmap(abi::PATH_MAX).ok_or(Errno::NOMEM)?;
     // SAFETY: the kernel writes within the buffer.
     value(unsafe { call!(getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
     let path = ZStr::terminate(buffer);

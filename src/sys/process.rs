@@ -3,9 +3,12 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, persist, value};
+use super::call::{Errno, Result, call, done, number, persist};
 use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
+
+/// The longest argument or variable with its NUL (MAX_ARG_STRLEN in include/uapi/linux/binfmts.h).
+const ARGUMENT_MAX: usize = 1 << 17;
 
 /// A process id; negative where a call takes a process group.
 pub type Pid = i32;
@@ -42,19 +45,17 @@ pub fn exit(status: u32) -> ! {
     }
 }
 
-/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives its wait status, or `None` if
-/// `options` holds WNOHANG and it still runs.
+/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives which and how it
+/// ended. That is no child, 0, if `options` holds WNOHANG and it still runs; and a negative number if it is not a child, or
+/// was reaped by the kernel.
 ///
-/// # Errors
-/// ECHILD: not a child, or reaped by the kernel; [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
-pub fn wait4(pid: Pid, options: u32) -> Result<Option<WaitStatus>> {
-    let mut status = 0;
+/// [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
+pub fn wait4(pid: Pid, options: u32) -> WaitStatus {
+    let mut bits = 0;
+    let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    match unsafe { persist(pid as usize, &raw mut status as usize, (options | abi::__WALL) as usize, 0, Sysno::wait4) }?
-    {
-        0 => Ok(None),
-        pid => Ok(Some(WaitStatus { pid: pid as Pid, bits: status })),
-    }
+    let ended = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, number::wait4) };
+    WaitStatus { pid: ended.map_or(-1, |pid| pid as Pid), bits }
 }
 
 /// How a child ended.
@@ -75,6 +76,11 @@ impl WaitStatus {
     pub fn code(self) -> u32 {
         self.bits >> 8 & 0xff
     }
+
+    /// The exit status that stands for both, as the shell has it: 128 and the signal.
+    pub fn exit_status(self) -> u32 {
+        if self.signal() == 0 { self.code() } else { 128 + self.signal() }
+    }
 }
 
 /// `setsid()`—Create a session, and a process group in it, with the caller as their leader and no controlling terminal.
@@ -83,7 +89,7 @@ impl WaitStatus {
 /// EPERM: already a process group leader; [setsid(2)](https://man7.org/linux/man-pages/man2/setsid.2.html)
 pub fn setsid() -> Result<Pid> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(setsid) }).map(|pid| pid as Pid)
+    unsafe { persist(0, 0, 0, 0, number::setsid) }.map(|pid| pid as Pid)
 }
 
 /// `setpgid(0, 0)`—Create a process group with the caller as its leader.
@@ -101,7 +107,7 @@ pub fn setpgid() -> Result<()> {
 /// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
 pub fn getpgid(pid: Pid) -> Result<Pid> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(getpgid, pid) }).map(|group| group as Pid)
+    unsafe { persist(pid as usize, 0, 0, 0, number::getpgid) }.map(|group| group as Pid)
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -157,7 +163,7 @@ pub fn setgroups(groups: &[u32]) -> Result<()> {
 /// EINVAL: there is not room enough; [getgroups(2)](https://man7.org/linux/man-pages/man2/getgroups.2.html)
 pub fn getgroups(room: &mut [u32]) -> Result<u32> {
     // SAFETY: the kernel writes within the slice.
-    value(unsafe { call!(getgroups, room.len(), room.as_mut_ptr()) })
+    unsafe { persist(room.len(), room.as_mut_ptr() as usize, 0, 0, number::getgroups) }
 }
 
 /// `setgid(id)`—Set the group ids: of a privileged process real, effective and saved one.
@@ -255,31 +261,49 @@ pub fn set_controlling_terminal(fd: Fd) -> Result<()> {
     done(unsafe { call!(ioctl, fd.0, abi::TIOCSCTTY, 1) })
 }
 
-/// `mmap(size)`—New memory, all zero, of which nothing is in use before it is touched.
+/// `mmap(size)`—New memory, all zero, of which nothing is in use before it is touched; `None` if there is not so much.
 ///
-/// # Errors
-/// ENOMEM: not so much; [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html)
-pub fn mmap(size: usize) -> Result<&'static mut [u8]> {
+/// [mmap(2)](https://man7.org/linux/man-pages/man2/mmap.2.html)
+pub fn mmap(size: usize) -> Option<&'static mut [u8]> {
     let protection = abi::PROT_READ | abi::PROT_WRITE;
     let flags = abi::MAP_PRIVATE | abi::MAP_ANONYMOUS;
+    #[cfg(not(target_arch = "s390x"))]
     // SAFETY: the kernel chooses where nothing is yet.
     let answer = unsafe { call!(mmap, 0, size, protection, flags, usize::MAX, 0) };
-    // What is no address is negative.
-    if answer as isize <= 0 {
-        return Err(done(answer).err().unwrap_or(Errno::IO));
+    #[cfg(target_arch = "s390x")]
+    let arguments = [0, size, protection as usize, flags as usize, usize::MAX, 0]; // struct s390_mmap_arg_struct
+    #[cfg(target_arch = "s390x")]
+    // SAFETY: the kernel reads the arguments, and chooses where nothing is yet.
+    let answer = unsafe { call!(mmap, arguments.as_ptr()) };
+    if answer >= -4095_isize as usize {
+        return None; // an error, no address
     }
     // SAFETY: this memory is new, and nobody unmaps it.
-    Ok(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
+    Some(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
 }
 
 /// The same for numbers.
-///
-/// # Errors
-/// As [`mmap`].
-pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
-    let bytes = mmap(count * size_of::<u32>())?;
+pub fn mmap_numbers<const COUNT: usize>() -> Option<&'static mut [u32; COUNT]> {
+    let bytes = mmap(COUNT * size_of::<u32>())?;
     // SAFETY: a page is aligned for every type, and a number may have any bits.
-    Ok(unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), count) })
+    Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
+}
+
+/// The same for a string: `first`, and behind it what `second` has before `end`, which is not in the first. It is cut off
+/// where it is too long to be a variable.
+pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
+    let room = mmap(ARGUMENT_MAX + 1)?;
+    let mut length = 0;
+    for mut text in [first, second] {
+        while let Some((byte, rest)) = text.split()
+            && byte != end
+        {
+            *room.get_mut(length)? = byte;
+            length += 1;
+            text = rest;
+        }
+    }
+    Some(ZStr::terminate(room))
 }
 
 /// `pidfd_open(pid)`—A descriptor of a process, which can be read once it has ended.
@@ -289,7 +313,7 @@ pub fn mmap_numbers(count: usize) -> Result<&'static mut [u32]> {
 /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
 pub fn pidfd_open(pid: Pid) -> Result<Fd> {
     // SAFETY: takes no pointer.
-    value(unsafe { call!(pidfd_open, pid, 0) }).map(Fd)
+    unsafe { persist(pid as usize, 0, 0, 0, number::pidfd_open) }.map(Fd)
 }
 
 /// `pidfd_send_signal(process, signal)`—Send a signal to the process that a descriptor is of.
@@ -300,44 +324,6 @@ pub fn pidfd_open(pid: Pid) -> Result<Fd> {
 pub fn pidfd_send_signal(process: Fd, signal: u32) -> Result<()> {
     // SAFETY: no information goes with the signal.
     done(unsafe { call!(pidfd_send_signal, process.0, signal, 0, 0) })
-}
-
-/// `ppoll(descriptors, timeout)`—Wait until one of them can be read, or the time (in milliseconds), if there is one, is over; gives how many
-/// can. A negative descriptor is none.
-///
-/// # Errors
-/// EINTR: a signal came; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
-pub fn ppoll(descriptors: &mut [PollFd], timeout: Option<u64>) -> Result<u32> {
-    let time = timeout.map(super::signal::milliseconds);
-    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
-    // SAFETY: the kernel reads the time and writes within the slice.
-    value(unsafe { call!(ppoll, descriptors.as_mut_ptr(), descriptors.len(), time, 0, 0) })
-}
-
-/// Whether a descriptor can be written without waiting.
-pub fn can_write(fd: Fd) -> bool {
-    ppoll(&mut [PollFd::for_writing(fd)], Some(0)) == Ok(1)
-}
-
-/// A descriptor to wait for.
-#[repr(transparent)]
-pub struct PollFd(abi::pollfd);
-
-impl PollFd {
-    /// One that is to become readable.
-    pub fn new(fd: Fd) -> PollFd {
-        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLIN as i16, revents: 0 })
-    }
-
-    /// One that is to become writable.
-    pub fn for_writing(fd: Fd) -> PollFd {
-        PollFd(abi::pollfd { fd: fd.0 as i32, events: abi::POLLOUT as i16, revents: 0 })
-    }
-
-    /// Whether there is something to read, or the other end is closed.
-    pub fn is_ready(&self) -> bool {
-        self.0.revents != 0
-    }
 }
 
 /// `getrlimit(RLIMIT_NOFILE)`—The number of descriptors that a process may have, by its soft limit.
@@ -353,11 +339,20 @@ pub fn descriptor_limit() -> Result<u32> {
 
 /// `clock_gettime(clock)`—A clock's time in nanoseconds.
 ///
-/// # Errors
-/// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html)
-pub fn clock_gettime(clock: u32) -> Result<i64> {
+/// Fails for no clock that there is: [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html).
+#[inline(never)]
+pub fn clock_gettime(clock: u32) -> i64 {
     let mut time = [0_i64; 2];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    done(unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) })?;
-    Ok(super::file::nanoseconds(time[0], time[1]))
+    let answer = unsafe { call!(clock_gettime, clock, time.as_mut_ptr()) };
+    #[cfg(target_pointer_width = "32")]
+    if answer != 0 {
+        // Before Linux 5.1 a time of 64 bits is unknown.
+        let mut narrow = [0_u32; 2];
+        // SAFETY: the kernel writes seconds and nanoseconds.
+        unsafe { call!(clock_gettime32, clock, narrow.as_mut_ptr()) };
+        time = narrow.map(i64::from);
+    }
+    let _ = answer;
+    super::file::nanoseconds(time[0], time[1])
 }

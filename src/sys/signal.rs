@@ -2,25 +2,35 @@
 
 #![allow(unsafe_code)]
 
+use core::mem::MaybeUninit;
+
 use super::abi;
-use super::call::{Result, Sysno, call, done, persist, value};
+use super::call::{Result, call, done, number, persist};
 use super::file::Fd;
 use super::process::Pid;
 
-/// A set of signals: bit N-1 for signal N.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+/// How many registers a set of signals fills.
+const WORDS: usize = (abi::NSIG / usize::BITS) as usize;
+
+/// A set of signals: bit N-1 for signal N, counted through the words.
+#[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct SignalSet(pub u64);
+pub struct SignalSet([usize; WORDS]);
 
 impl SignalSet {
     /// No signal.
-    pub const NONE: SignalSet = SignalSet(0);
+    pub const NONE: SignalSet = SignalSet([0; WORDS]);
     /// Every signal.
-    pub const ALL: SignalSet = SignalSet(!0);
+    pub const ALL: SignalSet = SignalSet([!0; WORDS]);
 
     /// The set together with a signal.
-    pub fn with(self, signal: u32) -> SignalSet {
-        SignalSet(self.0 | 1 << (signal - 1))
+    pub const fn with(self, signal: u32) -> SignalSet {
+        let SignalSet(mut words) = self;
+        let bit = signal.wrapping_sub(1);
+        if signal <= abi::NSIG && bit < abi::NSIG {
+            words[(bit / usize::BITS) as usize] |= 1 << (bit % usize::BITS);
+        }
+        SignalSet(words)
     }
 }
 
@@ -28,15 +38,17 @@ impl SignalSet {
 ///
 /// Fails on no kernel with these arguments:
 /// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html).
-///
-/// # Errors
-/// As the man page says.
-pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
+pub fn rt_sigprocmask(set: SignalSet) -> SignalSet {
     let mut old = SignalSet::NONE;
     // SAFETY: the kernel reads one set and writes the other.
-    done(unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) })?;
-    Ok(old)
+    unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) };
+    old
 }
+
+/// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some
+/// comes behind the flags, and flags, a restorer and a mask, in as many registers as the longest needs.
+const ACTION: usize = if cfg!(target_pointer_width = "32") { 6 } else { 4 };
+const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) as usize;
 
 /// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).
 ///
@@ -44,7 +56,8 @@ pub fn rt_sigprocmask(set: SignalSet) -> Result<SignalSet> {
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
-    let action = [handler & 1, 0, 0, 0]; // handler, flags, restorer, mask
+    let mut action = [0_usize; ACTION];
+    action[DISPOSITION] = handler & 1;
     // SAFETY: the kernel reads the structure, in which no handler is a function.
     done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
 }
@@ -54,27 +67,10 @@ pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
 /// # Errors
 /// EINVAL: no such signal; [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn is_ignored(signal: u32) -> Result<bool> {
-    let mut action = [0_usize; 4];
+    let mut action = [0_usize; ACTION];
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
-    Ok(action[0] == 1)
-}
-
-/// `rt_sigtimedwait(set, timeout)`—Take a pending signal of a set, waiting for one up to so many milliseconds, or without
-/// end.
-///
-/// # Errors
-/// EAGAIN: none came; [rt_sigtimedwait(2)](https://man7.org/linux/man-pages/man2/rt_sigtimedwait.2.html)
-pub fn rt_sigtimedwait(set: SignalSet, timeout: Option<u64>) -> Result<u32> {
-    let time = timeout.map(milliseconds);
-    let time = time.as_ref().map_or(core::ptr::null(), |time| time.as_ptr());
-    // SAFETY: the kernel reads the set and the time.
-    unsafe { persist(&raw const set as usize, 0, time as usize, size_of::<SignalSet>(), Sysno::rt_sigtimedwait) }
-}
-
-/// Milliseconds as the kernel takes them (struct timespec).
-pub(super) fn milliseconds(time: u64) -> [i64; 2] {
-    [(time / 1000) as i64, (time % 1000 * 1_000_000) as i64]
+    Ok(action[DISPOSITION] == 1)
 }
 
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
@@ -83,8 +79,23 @@ pub(super) fn milliseconds(time: u64) -> [i64; 2] {
 /// [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html)
 pub fn signalfd(set: SignalSet) -> Result<Fd> {
     // SAFETY: the kernel reads the set.
-    let answer = unsafe { call!(signalfd4, usize::MAX, &raw const set, size_of::<SignalSet>(), abi::O_CLOEXEC) };
-    value(answer).map(Fd)
+    let fd = unsafe {
+        persist(usize::MAX, &raw const set as usize, size_of::<SignalSet>(), abi::O_CLOEXEC as usize, number::signalfd4)
+    };
+    fd.map(Fd)
+}
+
+/// `read(signals)`—Take the next signal from such a descriptor, waiting for one.
+///
+/// # Errors
+/// As [`signalfd`].
+pub fn read_signal(signals: Fd) -> Result<u32> {
+    let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
+    let first = signal.as_mut_ptr().cast::<u32>();
+    // SAFETY: the kernel writes within the structure.
+    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, number::read) }?;
+    // SAFETY: a signal was read, all of it.
+    Ok(unsafe { first.read() })
 }
 
 /// `kill(pid, signal)`—Send a signal to a process, or with a negative pid to a process group.

@@ -2,53 +2,43 @@
 
 #![allow(unsafe_code)]
 
-use core::mem::zeroed;
+use core::mem::{offset_of, zeroed};
 
 use super::abi;
-use super::call::{Result, Sysno, call, done, value};
+use super::call::{Result, call, done, number, persist};
 use super::file::Fd;
-use super::zstr::ZStr;
+
+/// Where the name is in the address that [`notification_socket`] gives: behind the family and a NUL.
+pub const SOCKET_NAME: usize = offset_of!(abi::sockaddr_un, sun_path) + 1;
 
 /// `socket`, `setsockopt(SO_PASSCRED)`, `bind`, `getsockname`—A datagram socket with an abstract name that the kernel
-/// chooses, which tells who sent what; writes the name (without its leading NUL, with a NUL behind) to `name`.
+/// chooses, which tells who sent what; writes its address (struct sockaddr_un).
 ///
 /// # Errors
 /// [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
-pub fn notification_socket(name: &mut [u8; 16]) -> Result<Fd> {
+pub fn notification_socket(address: &mut [u8; 16]) -> Result<Fd> {
     let kind = abi::SOCK_DGRAM | abi::SOCK_CLOEXEC;
     // SAFETY: takes no pointer.
-    let socket = value(unsafe { call!(socket, abi::AF_UNIX, kind, 0) })?;
-    let on = 1_u32;
+    let socket = unsafe { persist(abi::AF_UNIX as usize, kind as usize, 0, 0, number::socket) }?;
+    let mut length = address.len() as u32; // as an option's value anything but 0 is on
+    let size = size_of_val(&length);
     // SAFETY: the kernel reads the number.
-    done(unsafe { call!(setsockopt, socket, abi::SOL_SOCKET, abi::SO_PASSCRED, &raw const on, size_of::<u32>()) })?;
-    // SAFETY: the structure holds numbers alone.
-    let mut address: abi::sockaddr_un = unsafe { zeroed() };
-    address.sun_family = abi::AF_UNIX as u16;
-    let family = size_of_val(&address.sun_family);
+    done(unsafe { call!(setsockopt, socket, abi::SOL_SOCKET, abi::SO_PASSCRED, &raw const length, size) })?;
+    let family = (abi::AF_UNIX as u16).to_ne_bytes();
+    address[..2].copy_from_slice(&family);
     // SAFETY: the kernel reads the family alone, and so chooses the name.
-    done(unsafe { call!(bind, socket, &raw const address, family) })?;
-    let mut length = size_of::<abi::sockaddr_un>() as u32;
-    // SAFETY: the kernel writes the structure as far as its length, and the length.
-    done(unsafe { call!(getsockname, socket, &raw mut address, &raw mut length) })?;
-    for (slot, byte) in name.iter_mut().zip(address.sun_path.iter().skip(1)) {
-        *slot = *byte as u8;
-    }
+    done(unsafe { call!(bind, socket, address.as_ptr(), family.len()) })?;
+    // SAFETY: the kernel writes the address as far as its length, and the length.
+    done(unsafe { call!(getsockname, socket, address.as_mut_ptr(), &raw mut length) })?;
     Ok(Fd(socket))
 }
 
-/// A datagram, and who sent it.
-pub struct Datagram<'a> {
-    /// What it says, up to a NUL.
-    pub text: ZStr<'a>,
-    /// The sender's user id.
-    pub uid: u32,
-}
-
-/// `recvmsg(socket)`—Take the next datagram.
+/// `recvmsg(socket)`—Take the next datagram, of which what does not fit into the buffer is lost; gives the user id of who
+/// sent it.
 ///
 /// # Errors
 /// EAGAIN: none is there; [recvmsg(2)](https://man7.org/linux/man-pages/man2/recvmsg.2.html)
-pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<Datagram<'_>> {
+pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<u32> {
     #[repr(C)]
     struct Control {
         header: abi::cmsghdr,
@@ -56,16 +46,16 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<Datagram<'_>> {
     }
     // SAFETY: the structure holds numbers alone.
     let mut control: Control = unsafe { zeroed() };
-    let room = [buffer.as_mut_ptr() as usize, buffer.len().saturating_sub(1)]; // struct iovec
+    control.sender.uid = u32::MAX; // nobody, until the kernel tells who
+    let room = [buffer.as_mut_ptr() as usize, buffer.len()]; // struct iovec
     // SAFETY: the structure holds numbers and pointers that may be null.
     let mut message: abi::msghdr = unsafe { zeroed() };
     message.msg_iov = room.as_ptr().cast_mut().cast();
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut control).cast();
     message.msg_controllen = size_of::<Control>() as _;
+    let flags = abi::MSG_DONTWAIT as usize;
     // SAFETY: the kernel writes within the buffer and the control structure.
-    let size = value(unsafe { call!(recvmsg, socket.0, &raw mut message, abi::MSG_DONTWAIT) })?;
-    let told = control.header.cmsg_type == abi::SCM_CREDENTIALS as i32;
-    let text = buffer.get_mut(..=size as usize).unwrap_or_default();
-    Ok(Datagram { text: ZStr::terminate(text), uid: if told { control.sender.uid } else { u32::MAX } })
+    unsafe { persist(socket.0 as usize, &raw mut message as usize, flags, 0, number::recvmsg) }?;
+    Ok(control.sender.uid)
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::harness::kernel::Refusal;
 use crate::harness::process::lock;
-use crate::harness::{Launch, Output, Report, Sandbox, bgexec, eventually, is_root, probe};
+use crate::harness::{Launch, Output, Report, Sandbox, eventually, is_root, probe};
 
 const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/sh
@@ -55,8 +55,7 @@ impl Accounts {
 
     /// The same of another user's.
     fn bgexec_of_all(&self, options: &[&str]) -> Launch {
-        let copy = self.sandbox.copy_program(&bgexec());
-        self.sandbox.launch(&copy).words(options).accounts(&self.passwd, &self.group)
+        self.sandbox.command(&self.sandbox.bgexec_for_all()).words(options).accounts(&self.passwd, &self.group)
     }
 
     fn try_run(&self, launch: Launch) -> Output {

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod descriptors;
+mod emulated;
 mod environment;
 mod exec;
 mod foreground;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Signal, geteuid};
 
 use crate::harness::process::{children, is_alive, signal};
-use crate::harness::{Legacy, Report, Role, Sandbox, bgexec, eventually, is_root, probe};
+use crate::harness::{Legacy, Report, Role, Sandbox, eventually, is_root, probe};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -553,8 +553,8 @@ mod socket {
         for (user, counts) in [(1000, true), (1001, false), (0, true)] {
             let sandbox = Sandbox::new();
             sandbox.make_open_directory("open");
-            let (probe, bgexec) = (sandbox.copy_program(&probe()), sandbox.copy_program(&bgexec()));
-            let launch = sandbox.launch(&bgexec).words(["--notify", "socket"]).by_user(1000).words([&probe]);
+            let (probe, bgexec) = (sandbox.copy_program(&probe()), sandbox.bgexec_for_all());
+            let launch = sandbox.command(&bgexec).words(["--notify", "socket"]).by_user(1000).words([&probe]);
             let running = launch.reporting("open/report", ["stay"]).spawn();
             let report = Report::parse(&sandbox.eventually_read("open/report"));
             let socket = &sockets(&report)[0];

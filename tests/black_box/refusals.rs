@@ -3,7 +3,7 @@
 use rustix::io::Errno;
 
 use crate::harness::kernel::Refusal;
-use crate::harness::{Sandbox, bgexec, eventually};
+use crate::harness::{Sandbox, eventually, tiny_command};
 
 /// The calls of a launch, but for those without which nobody could say anything (read and write), those that start and
 /// end a program, and umask, which has no way to fail.
@@ -44,7 +44,7 @@ fn promise_is_kept_without_any_one_call() {
             let sandbox = Sandbox::new();
             let context = format!("{name}: {errno}");
             let launch = sandbox.bgexec(&["-p", "x.pid", "-l", "x.lock", "--truncate", "-o", "log"]);
-            let launch = launch.words([bgexec()]).words(["--version"]);
+            let launch = launch.words([tiny_command()]).words(["--version"]);
             let output = launch.refused(Refusal { call, second: None, errno }).run();
             if output.status.success() {
                 assert_eq!(output.stderr, "", "{context}");

@@ -112,11 +112,20 @@ pub fn refuse(refusal: Refusal) -> io::Result<()> {
     const SKIP_UNLESS_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     const NUMBER: u32 = 0;
+    const ARCHITECTURE: u32 = 4;
+    const I386: u32 = 0x4000_0003;
     const SECOND: u32 = 24;
     const ALLOW: u32 = 0x7fff_0000;
     const ERRNO: u32 = 0x0005_0000;
     let no_second = u8::from(refusal.second.is_none());
+    let (i386_call, i386_second) = as_i386(refusal);
     let program = [
+        Instruction(LOAD, 0, 0, ARCHITECTURE),
+        Instruction(SKIP_UNLESS_EQUAL, 0, 4, I386),
+        Instruction(LOAD, 0, 0, NUMBER),
+        Instruction(SKIP_UNLESS_EQUAL, 6 * no_second, 7, i386_call),
+        Instruction(LOAD, 0, 0, SECOND),
+        Instruction(SKIP_UNLESS_EQUAL, 4, 5, i386_second),
         Instruction(LOAD, 0, 0, NUMBER),
         Instruction(SKIP_UNLESS_EQUAL, 2 * no_second, 3, refusal.call as u32),
         Instruction(LOAD, 0, 0, SECOND),
@@ -125,8 +134,53 @@ pub fn refuse(refusal: Refusal) -> io::Result<()> {
         Instruction(RETURN, 0, 0, ALLOW),
     ];
     let program = Program(program.len() as u16, program.as_ptr());
-    call!(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
-    call!(PRCTL, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program).map(drop)
+    let install = || call!(PRCTL, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program).map(drop);
+    // Only who is not privileged has to give up privileges first.
+    install().or_else(|_| {
+        call!(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
+        install()
+    })
+}
+
+/// The same call, and command of fcntl, as a program of 32 bits makes it on this machine.
+fn as_i386(refusal: Refusal) -> (u32, u32) {
+    const F_SETLK: u32 = 6;
+    const F_SETLK64: u32 = 13;
+    let call = match refusal.call {
+        sc::nr::CLOSE_RANGE | sc::nr::PIDFD_OPEN | sc::nr::PIDFD_SEND_SIGNAL | sc::nr::CLONE3 => refusal.call as u32,
+        sc::nr::CHDIR => 12,
+        sc::nr::CLOCK_GETTIME => 403,
+        sc::nr::CLONE => 120,
+        sc::nr::DUP3 => 330,
+        sc::nr::EXECVEAT => 358,
+        sc::nr::FCHMOD => 94,
+        sc::nr::FCNTL => 221,
+        sc::nr::FTRUNCATE => 93,
+        sc::nr::MEMFD_CREATE => 356,
+        sc::nr::NEWFSTATAT | sc::nr::FSTAT => 300,
+        sc::nr::OPENAT => 295,
+        sc::nr::PIPE2 => 331,
+        sc::nr::PRLIMIT64 => 340,
+        sc::nr::READ => 3,
+        sc::nr::RT_SIGACTION => 174,
+        sc::nr::RT_SIGPROCMASK => 175,
+        sc::nr::SETGID => 214,
+        sc::nr::SETGROUPS => 206,
+        sc::nr::SETPGID => 57,
+        sc::nr::SETSID => 66,
+        sc::nr::SETUID => 213,
+        sc::nr::UNSHARE => 310,
+        other => unreachable!("no test refuses call {other}"),
+    };
+    (call, refusal.second.map_or(0, |second| if second == F_SETLK { F_SETLK64 } else { second }))
+}
+
+/// Refuses what a kernel of Linux 3.2 has not, or a container's filter may not let through.
+pub fn refuse_new_calls(errno: rustix::io::Errno) -> io::Result<()> {
+    use sc::nr::{CLONE3, CLOSE_RANGE, EXECVEAT, MEMFD_CREATE, PIDFD_OPEN, PIDFD_SEND_SIGNAL};
+    [CLONE3, CLOSE_RANGE, EXECVEAT, MEMFD_CREATE, PIDFD_OPEN, PIDFD_SEND_SIGNAL]
+        .into_iter()
+        .try_for_each(|call| refuse(Refusal { call, second: None, errno }))
 }
 
 /// Leaves for a mount namespace of its own, in which a mount changes nothing outside.
@@ -159,7 +213,9 @@ pub fn become_pid_1() -> io::Result<()> {
         return call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, 0).map(drop);
     }
     // std waits until its pipe to the child is closed.
-    let _ = call!(CLOSE_RANGE, 3, u32::MAX, 0);
+    if call!(CLOSE_RANGE, 3, u32::MAX, 0).is_err() {
+        (3..1024).for_each(close);
+    }
     let mut status = 0_i32;
     let _ = call!(WAIT4, child, &raw mut status, 0, 0);
     let code = if status & 0x7f == 0 { status >> 8 } else { 128 + (status & 0x7f) };

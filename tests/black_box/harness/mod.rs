@@ -8,7 +8,7 @@ mod sandbox;
 
 pub use launch::{Launch, Output, Running};
 pub use report::{Descriptor, Legacy, Report};
-pub use sandbox::Sandbox;
+pub use sandbox::{Sandbox, between_forks};
 
 use std::env;
 use std::fs::File;
@@ -56,6 +56,11 @@ pub fn bgexec() -> PathBuf {
 /// The same with the program before it that runs it, if the environment variable BGEXEC_RUNNER holds the path of one.
 pub fn bgexec_command() -> Vec<PathBuf> {
     env::var_os("BGEXEC_RUNNER").map(PathBuf::from).into_iter().chain([bgexec()]).collect()
+}
+
+/// The bgexec that this machine runs by itself, as a COMMAND: it has nothing to load and makes few system calls.
+pub fn tiny_command() -> PathBuf {
+    env!("CARGO_BIN_EXE_bgexec").into()
 }
 
 /// Whether a launcher leads a process group: then it cannot take a session itself.

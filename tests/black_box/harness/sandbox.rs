@@ -9,11 +9,17 @@ use std::sync::{PoisonError, RwLock};
 
 use tempfile::TempDir;
 
-use super::{Launch, Legacy, Report, Role, bgexec_command, eventually, probe, process};
+use super::{Launch, Legacy, Report, Role, bgexec, bgexec_command, eventually, probe, process};
 
 /// A file that is to be executed must not be open for writing in a child which another test has just forked: it would be
 /// "Text file busy". So those who write such files and those who fork take turns.
 pub static FORKING: RwLock<()> = RwLock::new(());
+
+/// Looks while no test is between fork and exec: until then a child has a copy of every descriptor of every test.
+pub fn between_forks<T>(look: impl FnOnce() -> T) -> T {
+    let _alone = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    look()
+}
 
 /// A directory that nobody else uses. At its end every process is killed that was executed with its path in a word, as
 /// each probe is, or in the environment, as all is that was launched from here.
@@ -41,8 +47,29 @@ impl Sandbox {
 
     /// A launch from this directory; what it is to execute is still to be said.
     pub fn bgexec(&self, options: &[&str]) -> Launch {
-        let command = bgexec_command();
-        self.launch(&command[0]).words(&command[1..]).words(options)
+        self.command(&bgexec_command()).words(options)
+    }
+
+    /// A launch of the program that a command line begins with, with its first words.
+    pub fn command(&self, words: &[PathBuf]) -> Launch {
+        self.launch(&words[0]).words(&words[1..])
+    }
+
+    /// The beginning of a command line for any user: bgexec where all may execute it.
+    pub fn bgexec_for_all(&self) -> Vec<PathBuf> {
+        let mut words = bgexec_command();
+        words.pop();
+        words.push(self.copy_program(&bgexec()));
+        words
+    }
+
+    /// One program that is bgexec, also where it takes another to run it.
+    pub fn bgexec_program(&self) -> PathBuf {
+        match &*bgexec_command() {
+            [runner, bgexec] => self
+                .write_program("bgexec", format!("#!/bin/sh\nexec {} {} \"$@\"\n", runner.display(), bgexec.display())),
+            _ => bgexec(),
+        }
     }
 
     /// The same by a probe, which runs as a subreaper to see what is left in the end: see [`Sandbox::legacy`].

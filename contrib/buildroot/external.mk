@@ -1,0 +1,1 @@
+include $(BR2_EXTERNAL_BGEXEC_PATH)/bgexec.mk
