@@ -7,69 +7,68 @@
 
 mod start;
 
-use bgexec::options::{Opt, Options, USAGE};
-use bgexec::plan::Plan;
-use bgexec::report::{self, Decimal};
-use bgexec::steps::{Launch, stop};
+use bgexec::options::Opt;
+use bgexec::report;
+use bgexec::steps::{Launch, Step, stop};
 use bgexec::sys::abi::SIGPIPE;
-use bgexec::sys::zstr::{Vectors, ZStr};
+use bgexec::sys::zstr::Vectors;
 use bgexec::sys::{self, SignalSet};
-
-/// What `--version` prints.
-const VERSION: &str = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Parse, plan, run, report; gives the exit status.
 fn main(vectors: Vectors) -> u32 {
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
     let mask = sys::rt_sigprocmask(SignalSet::ALL);
-    let mut options = Options::new(vectors);
-    if let Err(reason) = options.parse() {
-        return report::misuse(&options, reason);
+    let launch = &mut Launch::new(vectors, mask);
+    let plan = &mut launch.plan;
+    if let Err(reason) = plan.options.parse() {
+        return report::misuse(&plan.options, reason);
     }
-    if options.has(Opt::Help) {
-        return report::print(ZStr::new(c"help"), USAGE.as_bytes());
+    if plan.options.has(Opt::Help) {
+        return report::help();
     }
-    if options.has(Opt::Version) {
-        return report::print(ZStr::new(c"version"), VERSION.as_bytes());
+    if plan.options.has(Opt::Version) {
+        return report::version();
     }
-    let plan = match Plan::new(&options, sys::getpid() == 1) {
-        Ok(plan) => plan,
-        Err(reason) => return report::misuse(&options, reason),
-    };
-    if options.has(Opt::Status) {
-        return report::status(stop::status(&plan));
+    if let Err(reason) = plan.read(sys::getpid() == 1) {
+        return report::misuse(&plan.options, reason);
     }
-    if options.has(Opt::Stop) {
+    if plan.options.has(Opt::Status) {
+        return report::status(stop::status(plan));
+    }
+    if plan.options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
         sys::rt_sigprocmask(mask.with(SIGPIPE));
-        return report::stop(&plan, stop::stop(&plan));
+        launch.step = Step::Stop;
+        return match stop::stop(&launch.plan) {
+            Ok(()) => 0,
+            Err(reason) => report::failure(launch, reason),
+        };
     }
-    if plan.command.get().is_none() {
+    if !plan.options.has(Opt::Command) {
         return report::usage();
     }
-    let mut launch = Launch::new(&plan, mask);
     if let Err(reason) = launch.run() {
-        return report::failure(&launch, reason);
+        return report::failure(launch, reason);
     }
     if let Err(reason) = launch.wait_until_ready() {
         launch.abort();
-        return report::failure(&launch, reason);
+        return report::failure(launch, reason);
     }
-    if options.has(Opt::PrintPid) {
-        let status = report::print(ZStr::new(c"pid"), Decimal::new(launch.daemon as u32).line());
+    if launch.plan.options.has(Opt::PrintPid) {
+        let status = report::pid(launch.daemon);
         if status != 0 {
             launch.abort();
             return status;
         }
     }
-    if !plan.stays() {
+    if !launch.plan.stays() {
         return 0;
     }
     match launch.stay() {
         Ok(status) => status,
         Err(reason) => {
             launch.abort();
-            report::failure(&launch, reason)
+            report::failure(launch, reason)
         }
     }
 }

@@ -4,37 +4,40 @@
 
 use crate::options::{Opt, Options};
 use crate::report::Reason;
-use crate::scan;
-use crate::steps::{CONDITIONS, Step};
-use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP};
-use crate::sys::zstr::{Word, Words, ZStr};
+use crate::scan::{self, Scan};
+use crate::steps::{CONDITIONS, Step, WORDS};
+use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP, SIGTERM};
+use crate::sys::zstr::{Vectors, Word, Words, ZStr};
 
 /// The null device's path (null(4)).
 pub const NULL_DEVICE: Word = ZStr::new(c"/dev/null");
 
-/// Declares the numbers that options are given as: for each the option, what reads it, and why another is refused.
+/// Declares the numbers that options are given as: for each the option, what reads it, what it is if it is not given, and
+/// why another is refused.
 macro_rules! values {
-    ($($name:ident $scan:expr, $refusal:ident;)*) => {
+    ($($name:ident $scan:expr, $default:expr, $refusal:ident;)*) => {
         /// An option whose value is a number; its own number is its place in the plan.
         #[derive(Clone, Copy)]
         #[allow(missing_docs, reason = "each is an option")]
         pub enum Value { $($name),* }
 
         const VALUES: &[(Opt, Scan, Reason)] = &[$((Opt::$name, $scan, Reason::$refusal)),*];
+
+        const DEFAULTS: [u64; VALUES.len()] = [$($default as u64),*];
     };
 }
 
 values! {
-    Umask |text| text.number(8, 0o777), NOT_AN_OCTAL_MODE;
-    Nicelevel |text| scan::integer(text, -20, 19), NOT_A_LEVEL;
-    OomScoreAdj |text| scan::integer(text, -1000, 1000), NOT_A_LEVEL;
-    Iosched scan::io_class, NOT_A_CLASS;
-    Signal scan::signal, NOT_A_SIGNAL;
-    Notify scan::notification, NOT_A_NOTIFICATION;
-    NotifyTimeout scan::seconds, NOT_A_TIME;
-    AliveAfter |text| text.number(10, 1 << 40), NOT_A_TIME;
-    RestartDelay scan::seconds, NOT_A_TIME;
-    RestartCount |text| text.number(10, 1 << 40), NOT_A_COUNT;
+    Umask |text| text.number(8, 0o777), 0, NOT_AN_OCTAL_MODE;
+    Nicelevel |text| scan::integer(text, -20, 19), 0, NOT_A_LEVEL;
+    OomScoreAdj |text| scan::integer(text, -1000, 1000), 0, NOT_A_LEVEL;
+    Iosched scan::io_class, 0, NOT_A_CLASS;
+    Signal scan::signal, SIGTERM, NOT_A_SIGNAL;
+    Notify scan::notification, 0, NOT_A_NOTIFICATION;
+    NotifyTimeout scan::seconds, 60_000, NOT_A_TIME;
+    AliveAfter scan::count, 0, NOT_A_TIME;
+    RestartDelay scan::seconds, 1000, NOT_A_TIME;
+    RestartCount scan::count, u64::MAX, NOT_A_COUNT;
 }
 
 /// The options that cannot be used together with another (`true`), or without it (`false`), and why.
@@ -55,6 +58,8 @@ const RULES: &[(Opt, bool, Opt, Reason)] = &[
     (Opt::RestartDelay, false, Opt::Restart, Reason::NEEDS_RESTART),
     (Opt::Stop, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
     (Opt::Status, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
+    (Opt::Stop, true, Opt::Command, Reason::TAKES_NO_COMMAND),
+    (Opt::Status, true, Opt::Command, Reason::TAKES_NO_COMMAND),
 ];
 
 /// What one of COMMAND's standard streams is to be.
@@ -68,20 +73,17 @@ pub enum Stream {
 }
 
 /// A launch, as it was asked for.
-pub struct Plan<'a> {
-    /// What was typed.
-    pub options: &'a Options,
-    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
-    pub name: Word,
+#[repr(C)] // as for the options
+pub struct Plan {
+    /// What was typed, and with [`Plan::read`] what follows from it.
+    pub options: Options,
     /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
     pub command: Words,
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
-    values: [Option<u64>; VALUES.len()],
-    /// Whether bgexec is the first process of its pid namespace.
-    pid_1: bool,
+    values: [u64; VALUES.len()],
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -93,38 +95,66 @@ pub struct Numbers {
     pub highest: u32,
 }
 
-impl<'a> Plan<'a> {
-    /// Makes a plan of a command line. `pid_1`: bgexec is the first process of its pid namespace.
+impl Numbers {
+    const NONE: Numbers = Numbers { low: 0, highest: 0 };
+
+    /// Reads a list with commas between its items; no list at all is an empty one.
+    fn read(&mut self, mut list: Option<Word>, scan: Scan) -> bool {
+        while let Some(text) = list {
+            let Some((number, rest)) = scan(text) else {
+                return false;
+            };
+            if number <= 64 {
+                self.low |= 1 << (number % 64);
+            }
+            self.highest = self.highest.max(number as u32);
+            list = match rest.split() {
+                None => None,
+                Some((b',', next)) => Some(next),
+                _ => return false,
+            };
+        }
+        true
+    }
+}
+
+impl Plan {
+    /// A plan of nothing, of the command line in `vectors`.
+    #[inline(always)]
+    pub fn new(vectors: Vectors) -> Plan {
+        let options = Options::new(vectors);
+        Plan { options, command: vectors.last, ignored: Numbers::NONE, kept: Numbers::NONE, values: DEFAULTS }
+    }
+
+    /// Reads the options that were typed, and concludes what follows from them. `pid_1`: bgexec is the first process of its
+    /// pid namespace.
     ///
     /// # Errors
     /// A value that is none of its kind, or options that contradict each other; [`Options::examined`] is which.
-    pub fn new(options: &'a Options, pid_1: bool) -> Result<Plan<'a>, Reason> {
-        let command = options.vectors.last.next();
-        let name = command.get().unwrap_or(ZStr::new(c""));
-        let mut plan = Plan {
-            options,
-            name,
-            command,
-            ignored: numbers(options.examine(Opt::IgnoreSignal), scan_ignored).ok_or(Reason::NOT_SIGNALS)?,
-            kept: numbers(options.examine(Opt::KeepFd), scan_descriptor).ok_or(Reason::NOT_DESCRIPTORS)?,
-            values: [None; VALUES.len()],
-            pid_1,
-        };
-        for ((opt, scan, refusal), slot) in VALUES.iter().zip(&mut plan.values) {
+    #[inline(never)]
+    pub fn read(&mut self, pid_1: bool) -> Result<(), Reason> {
+        let options = &mut self.options;
+        self.command = options.vectors.last.next();
+        let command = self.command.get();
+        options.imply(Opt::Command, command.is_some());
+        if !self.ignored.read(options.examine(Opt::IgnoreSignal), scan_ignored) {
+            return Err(Reason::NOT_SIGNALS);
+        }
+        if !self.kept.read(options.examine(Opt::KeepFd), scan_descriptor) {
+            return Err(Reason::NOT_DESCRIPTORS);
+        }
+        for ((opt, scan, refusal), place) in VALUES.iter().zip(&mut self.values) {
             if let Some(text) = options.examine(*opt) {
                 match scan(text) {
-                    Some((value, rest)) if rest.first() == 0 => *slot = Some(value),
+                    Some((value, rest)) if rest.first() == 0 => *place = value,
                     _ => return Err(*refusal),
                 }
             }
         }
         for (opt, with, other, refusal) in RULES {
-            if options.has(*other) == *with && options.examine(*opt).is_some() {
+            if options.examine(*opt).is_some() && options.has(*other) == *with {
                 return Err(*refusal);
             }
-        }
-        if options.examine(Opt::Stop).or(options.examine(Opt::Status)).is_some() && command.get().is_some() {
-            return Err(Reason::TAKES_NO_COMMAND);
         }
         if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {
             return Err(Reason::NOT_A_SCHEDULE);
@@ -136,50 +166,102 @@ impl<'a> Plan<'a> {
             return Err(Reason::NEEDS_A_GROUP);
         }
         if let Some(name) = options.value(Opt::Argv0) {
-            command.set(name);
+            self.command.set(name);
         }
-        Ok(plan)
+        options.settle(Opt::Command, command);
+        self.conclude(pid_1);
+        Ok(())
     }
 
-    /// An option's number, if it was given.
-    pub fn value(&self, value: Value) -> Option<u64> {
-        *self.values.get(value as usize)?
+    /// Concludes what follows from the options, which do not contradict each other.
+    fn conclude(&mut self, pid_1: bool) {
+        let name = self.name();
+        let options = &mut self.options;
+        let foreground = options.has(Opt::Foreground);
+        if pid_1 && !foreground {
+            options.imply(Opt::Init, true);
+        }
+        if options.has(Opt::Init) {
+            options.imply(Opt::Wait, true);
+        }
+        if options.has(Opt::Ctty) {
+            options.imply(Opt::SessionLeader, true);
+        }
+        let leads = options.has(Opt::SessionLeader);
+        let closes = !options.has(Opt::NoClose);
+        options.imply(Opt::Always, true);
+        options.imply(Opt::Detaches, !foreground);
+        // Under init COMMAND is in the terminal's foreground.
+        options.imply(Opt::Session, !foreground && (leads || !options.has(Opt::Init)));
+        // A session's leader leads a process group already.
+        options.imply(Opt::GroupLeader, !foreground && !leads);
+        options.imply(Opt::Unshares, !foreground && closes);
+        options.imply(Opt::Closes, closes);
+        options.settle(Opt::PrimaryGroup, options.value(Opt::Group).or(options.value(Opt::User)));
+        options.settle(Opt::Identity, options.value(Opt::Groups).or(options.value(Opt::PrimaryGroup)));
+        let keeps = foreground || options.has(Opt::Wait);
+        let leaves = !keeps || options.has(Opt::Chroot);
+        if leaves && !options.has(Opt::Chdir) {
+            options.settle(Opt::Chdir, Some(ZStr::new(c"/")));
+            options.imply(Opt::NeedsHere, !matches!(name.first(), 0 | b'/') && !options.has(Opt::Chroot));
+        }
+        for opt in [Opt::Stdin, Opt::Stdout, Opt::Stderr] {
+            let mut file = options.value(opt);
+            if opt != Opt::Stdin {
+                file = file.or(options.value(Opt::Output));
+            }
+            if !keeps {
+                file = file.or(Some(NULL_DEVICE));
+            }
+            options.settle(opt, file.filter(|file| *file != c"-"));
+        }
+    }
+
+    /// An option's number, or its default if it was not given.
+    #[inline(always)]
+    pub fn value(&self, value: Value) -> u64 {
+        self.values.get(value as usize).copied().unwrap_or(0)
+    }
+
+    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
+    pub fn name(&self) -> Word {
+        self.options.value(Opt::Command).unwrap_or(ZStr::new(c""))
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.
+    #[inline(always)]
     pub fn foreground(&self) -> bool {
         self.options.has(Opt::Foreground)
     }
 
-    /// Whether bgexec is the first process of its pid namespace.
-    pub fn is_pid_1(&self) -> bool {
-        self.pid_1
-    }
-
     /// Whether bgexec does what pid 1 has to do: stays, and reaps every orphan.
+    #[inline(always)]
     pub fn is_init(&self) -> bool {
-        !self.foreground() && (self.pid_1 || self.options.has(Opt::Init))
+        self.options.has(Opt::Init)
     }
 
     /// Whether bgexec stays as long as COMMAND lives.
+    #[inline(always)]
     pub fn stays(&self) -> bool {
-        self.is_init() || self.options.has(Opt::Wait)
+        self.options.has(Opt::Wait)
     }
 
     /// Whether bgexec has to do with COMMAND after it was executed.
+    #[inline(never)]
     pub fn waits(&self) -> bool {
-        let ready = self.options.has(Opt::Notify) || self.options.has(Opt::AliveAfter);
-        self.stays() || ready || self.options.has(Opt::PrintPid)
+        let options = &self.options;
+        self.stays() || options.has(Opt::Notify) || options.has(Opt::AliveAfter) || options.has(Opt::PrintPid)
     }
 
     /// Whether streams, directory and umask stay what they are unless an option says otherwise.
+    #[inline(always)]
     pub fn keeps_surroundings(&self) -> bool {
         self.foreground() || self.stays()
     }
 
     /// Whether a path is relative that a supervisor uses later.
     pub fn has_relative_path(&self) -> bool {
-        let later = [Opt::Pidfile, Opt::ChildPidfile, Opt::Stdout, Opt::Stderr, Opt::Output, Opt::Chdir, Opt::Chroot];
+        let later = [Opt::Pidfile, Opt::ChildPidfile, Opt::Stdout, Opt::Stderr, Opt::Chdir, Opt::Chroot];
         let mut paths = later.iter().filter_map(|opt| self.options.value(*opt));
         paths.any(|path| path.first() != b'/') || self.needs_here()
     }
@@ -187,7 +269,7 @@ impl<'a> Plan<'a> {
     /// The bit of the descriptor, if it is below 64, on which COMMAND tells that it is ready.
     pub fn notification_bit(&self) -> u64 {
         match self.value(Value::Notify) {
-            Some(number) if number < 64 => 1 << number,
+            number @ 1..64 => 1 << number,
             _ => 0,
         }
     }
@@ -198,8 +280,9 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether COMMAND leads its session, as it must to have a controlling terminal.
+    #[inline(always)]
     pub fn leads_session(&self) -> bool {
-        self.options.has(Opt::SessionLeader) || self.options.has(Opt::Ctty)
+        self.options.has(Opt::SessionLeader)
     }
 
     /// The pidfile's path; empty if there is none.
@@ -209,38 +292,26 @@ impl<'a> Plan<'a> {
 
     /// What standard stream `number` of COMMAND is to be.
     pub fn stream(&self, number: usize) -> Stream {
-        let mut file = self.options.value(match number {
+        let file = self.options.value(match number {
             0 => Opt::Stdin,
             1 => Opt::Stdout,
             _ => Opt::Stderr,
         });
-        if number != 0 && file.is_none() {
-            file = self.options.value(Opt::Output);
-        }
         match file {
-            None if self.keeps_surroundings() => Stream::Inherited,
-            Some(file) if file == c"-" => Stream::Inherited,
-            Some(file) if file != c"/dev/null" => Stream::File(file),
-            _ => Stream::Null,
+            None => Stream::Inherited,
+            Some(file) if file == c"/dev/null" => Stream::Null,
+            Some(file) => Stream::File(file),
         }
-    }
-
-    /// The working directory that COMMAND gets, unless the inherited one is to stay.
-    pub fn directory(&self) -> Option<Word> {
-        let stays = self.keeps_surroundings() && !self.options.has(Opt::Chroot);
-        let default = if stays { None } else { Some(ZStr::new(c"/")) };
-        self.options.value(Opt::Chdir).or(default)
     }
 
     /// Whether COMMAND is a name to search for, and not a path.
     pub fn is_searched(&self) -> bool {
-        self.name.first() != 0 && self.name.find(b'/').first() == 0
+        self.name().first() != 0 && self.name().find(b'/').first() == 0
     }
 
     /// Whether COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.
     pub fn needs_here(&self) -> bool {
-        let stays = self.keeps_surroundings() || self.options.has(Opt::Chdir) || self.options.has(Opt::Chroot);
-        self.name.first() != b'/' && !stays
+        self.options.has(Opt::NeedsHere)
     }
 
     /// Whether a descriptor is to be kept.
@@ -257,64 +328,14 @@ impl<'a> Plan<'a> {
 
     /// Whether a step is to be taken.
     pub fn includes(&self, step: Step) -> bool {
-        if self.foreground() && step >= Step::Pipe && step <= Step::Unshare {
-            return false; // they make another process
-        }
-        if step == Step::Session && self.is_init() && !self.leads_session() {
-            return false; // COMMAND is in the terminal's foreground
-        }
-        if step == Step::Group && self.leads_session() {
-            return false; // a session's leader leads a process group already
-        }
-        match CONDITIONS.get(step as usize) {
-            Some(Condition::If(opt)) => self.options.has(*opt),
-            Some(Condition::Unless(opt)) => !self.options.has(*opt),
-            Some(Condition::IfAny(opts)) => opts.iter().any(|opt| self.options.has(*opt)),
-            _ => step != Step::Chdir || self.directory().is_some(),
-        }
+        CONDITIONS.get(step as usize).is_some_and(|opt| self.options.has(*opt))
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
     pub fn word(&self, step: Step) -> Option<Word> {
-        if step == Step::Chdir {
-            return self.directory();
-        }
-        if step >= Step::Execute {
-            return Some(self.name);
-        }
-        if step == Step::Limits {
-            return None; // there may be several
-        }
-        let step = if step == Step::Truncate { Step::Stdout } else { step };
-        if step >= Step::Stdin && step <= Step::Stderr {
-            return match self.stream(step as usize - Step::Stdin as usize) {
-                Stream::File(file) => Some(file),
-                _ => Some(NULL_DEVICE),
-            };
-        }
-        match CONDITIONS.get(step as usize) {
-            Some(Condition::If(opt)) => self.options.value(*opt),
-            Some(Condition::IfAny(opts)) => opts.iter().find_map(|opt| self.options.value(*opt)),
-            _ => None,
-        }
+        self.options.value(*WORDS.get(step as usize)?)
     }
 }
-
-/// When a step is to be taken.
-#[derive(Clone, Copy)]
-pub enum Condition {
-    /// In every launch.
-    Always,
-    /// If the option was given, whose value the step is about.
-    If(Opt),
-    /// If it was not.
-    Unless(Opt),
-    /// If any of these was given, of which the first that was has the value that the step is about.
-    IfAny([Opt; 3]),
-}
-
-/// Reads a number or name at the start of a text; gives it and what follows.
-type Scan = fn(Word) -> Option<(u64, Word)>;
 
 /// A descriptor's number.
 fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
@@ -325,24 +346,4 @@ fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
 fn scan_ignored(text: Word) -> Option<(u64, Word)> {
     scan::signal(text)
         .filter(|(signal, _)| (NSIG == 64 || *signal <= 64) && !matches!(*signal as u32, SIGKILL | SIGSTOP))
-}
-
-/// Reads a list with commas between its items; no list at all is an empty one.
-fn numbers(list: Option<Word>, scan: Scan) -> Option<Numbers> {
-    let mut numbers = Numbers { low: 0, highest: 0 };
-    let Some(mut text) = list else {
-        return Some(numbers);
-    };
-    loop {
-        let (number, rest) = scan(text)?;
-        if number <= 64 {
-            numbers.low |= 1 << (number % 64);
-        }
-        numbers.highest = numbers.highest.max(number as u32);
-        match rest.first() {
-            0 => return Some(numbers),
-            b',' => text = rest.rest(),
-            _ => return None,
-        }
-    }
 }

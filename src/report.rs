@@ -5,11 +5,13 @@
 use core::ffi::CStr;
 use core::num::NonZeroU32;
 
-use crate::options::{Opt, Options, USAGE};
-use crate::plan::Plan;
+use crate::options::{Opt, Options, TABLE};
 use crate::steps::{Launch, Step, TEXTS};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd, WaitStatus, abi};
+use crate::sys::{Errno, Fd, Pid, Text, WaitStatus, abi, room};
+
+/// What `--version` says.
+const VERSION: Word = text(concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\0"));
 
 /// Why something was not possible: an error number of the kernel, or one of bgexec's own reasons, which may have an
 /// operand. It fits into a record of the status pipe.
@@ -21,10 +23,17 @@ use crate::sys::{self, Errno, Fd, WaitStatus, abi};
 #[repr(transparent)]
 pub struct Reason(NonZeroU32);
 
-/// Declares bgexec's own reasons and, from the same lines, their texts. A text that ends with a space, SIG or RLIMIT_ wants the
-/// operand behind it.
+/// Declares the error numbers that have a text, bgexec's own reasons and, from the same lines, all texts. A text that
+/// ends with a space, SIG or RLIMIT_ wants the operand behind it.
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $text:literal)*) => {
+    (
+        $($errno:ident $errno_text:literal)*;
+        $other:literal;
+        $($(#[$doc:meta])* $name:ident $text:literal)*
+    ) => {
+        /// The error numbers that have a text.
+        const ERRNOS: &[u8] = &[$(small(abi::$errno)),*];
+
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each names a constant of Reason")]
         enum Code { $($name),* }
 
@@ -32,22 +41,34 @@ macro_rules! reasons {
             $($(#[$doc])* pub const $name: Reason = Reason::new((Code::$name as u32 + 1) << 24);)*
         }
 
-        /// The texts, a line each.
-        const OWN_TEXTS: Word = text(concat!($($text, "\n",)* "\0"));
-    };
-}
-
-/// Declares the error numbers that have a text and, from the same lines, their texts.
-macro_rules! errnos {
-    ($($name:ident $text:literal)*) => {
-        const ERRNOS: &[u16] = &[$(abi::$name as u16),*];
-
-        /// The texts, a line each.
-        const ERRNO_TEXTS: Word = text(concat!($($text, "\n",)* "\0"));
+        /// The texts, a line each: first of [`ERRNOS`], then of any other error number, then of bgexec's own reasons.
+        const REASONS: Word = text(concat!($($errno_text, "\n",)* $other, "\n", $($text, "\n",)* "\0"));
     };
 }
 
 reasons! {
+EPERM "Operation not permitted"
+    ENOENT "No such file or directory"
+    EIO "Input/output error"
+    ENXIO "No such device or address"
+    E2BIG "Argument list too long"
+    ENOEXEC "Exec format error"
+    EBADF "Bad file descriptor"
+    ECHILD "No child processes"
+    EAGAIN "Resource temporarily unavailable"
+    ENOMEM "Cannot allocate memory"
+    EACCES "Permission denied"
+    ENOTDIR "Not a directory"
+    EISDIR "Is a directory"
+    EINVAL "Invalid argument"
+    EMFILE "Too many open files"
+    ETXTBSY "Text file busy"
+    ENOSPC "No space left on device"
+    EROFS "Read-only file system"
+    EPIPE "Broken pipe"
+    ENAMETOOLONG "File name too long"
+    ELOOP "Too many levels of symbolic links";
+    "errno ";
     /// None yet: the process, whose pid is the operand, is about to become COMMAND.
     EXECUTING ""
     /// A process holds the lock, or there is other evidence for it; the operand is its pid.
@@ -62,6 +83,8 @@ reasons! {
     EXITED "exited with status "
     /// The process ended, nobody knows how.
     ENDED "ended early"
+    /// The notification descriptor was closed.
+    CLOSED "closed the descriptor"
     /// The path no longer names the file that is open.
     PATH_CHANGED "was replaced"
     /// A file's interpreter is missing.
@@ -92,6 +115,8 @@ reasons! {
     NOT_SIGNALS "not signals to ignore"
     /// Not K=V.
     NOT_A_VARIABLE "not K=V"
+    /// Not a variable's name.
+    NOT_A_NAME "not a name"
     /// Not a schedule.
     NOT_A_SCHEDULE "not a schedule"
     /// Not a signal.
@@ -126,8 +151,6 @@ reasons! {
     NEEDS_RESTART "needs -r"
     /// Not ready in time.
     NOT_READY "not ready after"
-    /// The notification descriptor was closed.
-    CLOSED "closed the descriptor"
     /// A signal, which is the operand, is to end the launcher.
     INTERRUPTED "interrupted by SIG"
     /// The limit of the resource that is the operand was refused.
@@ -136,28 +159,12 @@ reasons! {
     NOT_WITH_FOREGROUND "not with -F"
 }
 
-errnos! {
-    EPERM "Operation not permitted"
-    ENOENT "No such file or directory"
-    EIO "Input/output error"
-    ENXIO "No such device or address"
-    E2BIG "Argument list too long"
-    ENOEXEC "Exec format error"
-    EBADF "Bad file descriptor"
-    ECHILD "No child processes"
-    EAGAIN "Resource temporarily unavailable"
-    ENOMEM "Cannot allocate memory"
-    EACCES "Permission denied"
-    ENOTDIR "Not a directory"
-    EISDIR "Is a directory"
-    EINVAL "Invalid argument"
-    EMFILE "Too many open files"
-    ETXTBSY "Text file busy"
-    ENOSPC "No space left on device"
-    EROFS "Read-only file system"
-    EPIPE "Broken pipe"
-    ENAMETOOLONG "File name too long"
-    ELOOP "Too many levels of symbolic links"
+/// An error number as a byte; those that have a text are small.
+const fn small(errno: u32) -> u8 {
+    match errno {
+        0..256 => errno as u8,
+        _ => panic!("an error number that needs more room"),
+    }
 }
 
 /// A literal that ends with its NUL.
@@ -168,12 +175,12 @@ pub const fn text(lines: &'static str) -> Word {
     }
 }
 
-/// Where the line with this number begins in a text.
-fn line(mut text: Word, index: usize) -> Word {
-    for _ in 0..index {
-        text = text.find(b'\n').rest();
+/// Where the line with this number begins.
+fn line(mut lines: Word, number: usize) -> Word {
+    for _ in 0..number {
+        lines = lines.past(b'\n');
     }
-    text
+    lines
 }
 
 impl Reason {
@@ -214,10 +221,10 @@ impl Reason {
 
     /// Whether it says that COMMAND came to an end, or closed what it was to tell its readiness on.
     fn is_end(self) -> bool {
-        [Reason::EXITED, Reason::KILLED, Reason::ENDED, Reason::CLOSED].into_iter().any(|end| self.is(end))
+        (Reason::KILLED.code()..=Reason::CLOSED.code()).contains(&self.code())
     }
 
-    fn code(self) -> u32 {
+    const fn code(self) -> u32 {
         self.0.get() >> 24
     }
 
@@ -243,241 +250,209 @@ impl From<Errno> for Reason {
     }
 }
 
-/// A number in decimal digits, with a newline behind them.
-pub struct Decimal {
-    digits: [u8; 11],
-    start: usize,
-}
+/// Memory for a line; more than that is written in parts.
+const LINE: usize = 512;
 
-impl Decimal {
-    /// The digits of a number.
-    pub fn new(mut number: u32) -> Decimal {
-        let mut digits = [b'\n'; 11];
-        let mut start = 10;
-        for digit in digits.iter_mut().rev().skip(1) {
-            *digit = b'0' + (number % 10) as u8;
-            start -= 1;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        Decimal { digits, start }
-    }
-
-    /// The digits.
-    fn digits(&self) -> &[u8] {
-        self.digits.get(self.start..10).unwrap_or_default()
-    }
-
-    /// The digits and the newline.
-    pub fn line(&self) -> &[u8] {
-        self.digits.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// A line under construction. Control bytes in it become `?`, so that it stays one line and moves no cursor.
-struct Line {
-    to: Fd,
-    length: usize,
-    bytes: [u8; 512],
-}
-
-impl Line {
-    /// `bgexec: ` and a text.
-    fn new(to: Fd, text: Word) -> Line {
-        let mut line = Line { to, length: 0, bytes: [0; 512] };
-        line.push(ZStr::new(c"bgexec: "));
-        line.push(text);
-        line
-    }
-
+impl Text<'_> {
     /// Appends a line of a text, or all of a text without lines.
-    fn push(&mut self, text: ZStr) {
-        self.push_up_to(text, b'\n');
+    fn push_line(&mut self, text: ZStr) {
+        self.push(text, b'\n');
     }
 
-    fn push_up_to(&mut self, mut text: ZStr, end: u8) {
-        while !text.ends(end) {
-            let byte = text.first();
-            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
-            text = text.rest();
-        }
-    }
-
-    fn push_byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            *slot = byte;
-            self.length += 1;
-        }
-        if self.length == self.bytes.len() || byte == b'\n' {
-            // There is nobody to tell that this was not possible.
-            let _ = sys::write(self.to, self.bytes.get(..self.length).unwrap_or_default());
-            self.length = 0;
-        }
-    }
-
+    /// Appends a space and a word. Control bytes become `?`, so that a line stays one line and moves no cursor.
     fn push_word(&mut self, word: Option<Word>) {
-        if let Some(word) = word {
-            self.push_byte(b' ');
-            self.push_up_to(word, 0);
+        let Some(mut word) = word else { return };
+        self.push_byte(b' ');
+        while let Some((byte, rest)) = word.split() {
+            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
+            word = rest;
         }
     }
 
-    fn push_decimal(&mut self, number: u32) {
-        for &digit in Decimal::new(number).digits() {
-            self.push_byte(digit);
-        }
+    /// Appends what a step does, and on which word.
+    fn push_step(&mut self, launch: &Launch) {
+        self.push_line(line(TEXTS, launch.step as usize));
+        self.push_word(launch.plan.word(launch.step));
     }
 
-    /// Appends a reason and ends the line.
-    fn end(&mut self, reason: Reason) {
-        self.push_reason(reason);
-        self.push_byte(b'\n');
-    }
-
+    /// Appends a reason.
     fn push_reason(&mut self, reason: Reason) {
-        self.push(ZStr::new(c": "));
+        self.push_line(ZStr::new(c": "));
         let operand = reason.operand();
-        let mut text = ZStr::new(c"errno ");
-        if reason.code() != 0 {
-            text = line(OWN_TEXTS, reason.code() as usize - 1);
-        } else if let Some(index) = ERRNOS.iter().position(|errno| u32::from(*errno) == operand) {
-            text = line(ERRNO_TEXTS, index);
-        }
-        self.push(text);
-        if reason.is(Reason::KILLED) || reason.is(Reason::INTERRUPTED) {
-            let name = line(ZStr::new(abi::SIGNAL_NAMES), operand.saturating_sub(1) as usize);
-            if name.first() != 0 {
-                return self.push(name);
+        let mut number = ERRNOS.len() + reason.code() as usize;
+        if reason.code() == 0 {
+            number = 0;
+            while ERRNOS.get(number).is_some_and(|errno| u32::from(*errno) != operand) {
+                number += 1;
             }
-        } else if reason.is(Reason::LIMIT_REFUSED) {
-            return self.push(line(ZStr::new(abi::RLIMIT_NAMES), operand as usize));
-        } else if self.bytes.get(self.length.wrapping_sub(1)) != Some(&b' ') {
-            return;
         }
-        self.push_decimal(operand);
+        self.push_line(line(REASONS, number));
+        match self.as_bytes().last() {
+            Some(b' ') => self.push_decimal(operand),
+            Some(b'_') => self.push_line(line(ZStr::new(abi::RLIMIT_NAMES), operand as usize)),
+            Some(b'G') => {
+                let name = line(ZStr::new(abi::SIGNAL_NAMES), operand as usize - 1);
+                if name.first() == 0 {
+                    self.push_decimal(operand);
+                }
+                self.push_line(name);
+            }
+            _ => {}
+        }
     }
+
+    /// Ends the line and writes it. There is nobody to tell that this was not possible.
+    fn end(&mut self) {
+        self.push_byte(b'\n');
+        let _ = self.write();
+    }
+
+    /// Writes what was asked for; gives the exit status.
+    fn print(&mut self, what: Word) -> u32 {
+        match self.write() {
+            Ok(()) => 0,
+            Err(errno) => unable(ZStr::new(c"print"), [Some(what), None], errno.into()),
+        }
+    }
+}
+
+/// Says what bgexec was unable to do, on which words, and why; gives the exit status.
+fn unable(verb: Word, words: [Option<Word>; 2], reason: Reason) -> u32 {
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, Fd::STDERR);
+    text.push_line(ZStr::new(c"bgexec: unable to "));
+    text.push_line(verb);
+    for word in words {
+        text.push_word(word);
+    }
+    text.push_reason(reason);
+    text.end();
+    125
 }
 
 /// Says what is wrong with the command line; gives the exit status.
 pub fn misuse(options: &Options, reason: Reason) -> u32 {
-    let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to use"));
-    for word in options.examined() {
-        line.push_word(word);
-    }
-    line.end(reason);
-    125
+    unable(ZStr::new(c"use"), options.examined(), reason)
 }
 
-/// The exit status where there was nothing to do, if nothing is to be said about that.
-fn silent(plan: &Plan) -> Option<u32> {
-    if plan.options.has(Opt::Oknodo) {
-        return Some(0);
-    }
-    plan.options.has(Opt::Quiet).then_some(1)
-}
-
-/// Says which step of a launch failed and why; gives the exit status: 1, 125, 126 or 127.
+/// Says which step of a launch failed and why; gives the exit status: 0, 1, 2, 124, 125, 126 or 127.
+#[inline(never)]
 pub fn failure(launch: &Launch, reason: Reason) -> u32 {
+    let options = &launch.plan.options;
     let mut status = match reason.bits() {
+        _ if reason.is(Reason::STILL_RUNNING) => 2,
+        _ if reason == Reason::NOT_READY => 124,
         _ if reason == Reason::NO_INTERPRETER => 127,
         1..4096 if launch.step != Step::Execute => 125,
         abi::ENOENT | abi::ENOTDIR => 127,
         1..4096 => 126,
         _ => 125,
     };
-    if reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE {
-        if let Some(status) = silent(launch.plan) {
-            return status;
+    let runs = reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE;
+    if reason.is(Reason::NOT_RUNNING) || runs && launch.step != Step::Stop {
+        // There was nothing to do.
+        if options.has(Opt::Oknodo) {
+            return 0;
         }
         status = 1;
+        if options.has(Opt::Quiet) {
+            return status;
+        }
     }
-    let mut line = Line::new(launch.message, ZStr::new(c"unable to "));
-    line.push_step(launch);
-    line.push_reason(reason);
-    if reason == Reason::NOT_READY {
-        status = 124;
-        line.push_word(launch.plan.options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))));
-        line.push(ZStr::new(c" s"));
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, launch.message);
+    text.push_line(ZStr::new(c"bgexec: unable to "));
+    text.push_step(launch);
+    text.push_reason(reason);
+    if status == 124 {
+        text.push_word(options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))));
+        text.push_line(ZStr::new(c" s"));
     } else if launch.step == Step::Wait && reason.is_end() {
-        line.push(ZStr::new(c" before it was ready"));
+        text.push_line(ZStr::new(c" before it was ready"));
     }
-    line.push_byte(b'\n');
+    text.end();
     status
-}
-
-impl Line {
-    fn push_step(&mut self, launch: &Launch) {
-        self.push(line(TEXTS, launch.step as usize));
-        self.push_word(launch.plan.word(launch.step));
-    }
 }
 
 /// Says that a step was taken.
 pub fn step(launch: &Launch) {
-    let mut line = Line::new(launch.message, ZStr::new(c""));
-    line.push_step(launch);
-    line.push_byte(b'\n');
-}
-
-/// Says why nothing was stopped, or how it went; gives the exit status: 0, 1, 2 or 125.
-pub fn stop(plan: &Plan, result: Result<(), Reason>) -> u32 {
-    let Err(reason) = result else {
-        return 0;
-    };
-    let mut status = 125;
-    if reason.is(Reason::STILL_RUNNING) {
-        status = 2;
-    }
-    if reason.is(Reason::NOT_RUNNING) {
-        if let Some(status) = silent(plan) {
-            return status;
-        }
-        status = 1;
-    }
-    let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to stop"));
-    line.push_word(Some(plan.pidfile()));
-    line.end(reason);
-    status
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, launch.message);
+    text.push_line(ZStr::new(c"bgexec: "));
+    text.push_step(launch);
+    text.end();
 }
 
 /// Writes what a pidfile says to standard output; gives the exit status that the Linux Standard Base has for it.
 pub fn status(daemon: Result<u32, Reason>) -> u32 {
-    let (status, text) = match daemon {
-        Ok(pid) => {
-            let mut line = Line { to: Fd::STDOUT, length: 0, bytes: [b'\n'; 512] };
-            line.push(ZStr::new(c"running (pid "));
-            line.push_decimal(pid);
-            line.push_byte(b')');
-            return print(ZStr::new(c"status"), line.bytes.get(..=line.length).unwrap_or_default());
-        }
-        Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running\n")),
-        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)\n")),
-        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running\n")),
-        Err(_) => (4, ZStr::new(c"unknown\n")),
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, Fd::STDOUT);
+    let (status, line) = match daemon {
+        Ok(_) | Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running")),
+        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)")),
+        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running")),
+        Err(_) => (4, ZStr::new(c"unknown")),
     };
-    match print(ZStr::new(c"status"), text.as_bytes()) {
+    text.push_line(line);
+    if let Ok(pid) = daemon {
+        text.push_line(ZStr::new(c" (pid "));
+        text.push_decimal(pid);
+        text.push_byte(b')');
+    }
+    text.push_byte(b'\n');
+    match text.print(ZStr::new(c"status")) {
         0 => status,
         failed => failed,
     }
 }
 
-/// Says how bgexec is used, because COMMAND is missing; gives the exit status.
+/// Writes the usage text; gives the exit status.
+fn print_usage(to: Fd) -> u32 {
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, to);
+    text.push_line(TABLE);
+    text.push_byte(b'\n');
+    let mut rest = TABLE.past(b'\n');
+    while let Some((letter, row)) = rest.split() {
+        if letter == b' ' {
+            text.push_line(ZStr::new(c"      --"));
+        } else {
+            text.push_line(ZStr::new(c"  -"));
+            text.push_byte(letter);
+            text.push_line(ZStr::new(c", --"));
+        }
+        text.push_line(row);
+        text.push_byte(b'\n');
+        rest = row.past(b'\n');
+    }
+    text.print(ZStr::new(c"help"))
+}
+
+/// Says how bgexec is used, because that was asked for; gives the exit status.
+pub fn help() -> u32 {
+    print_usage(Fd::STDOUT)
+}
+
+/// Says the same because COMMAND is missing; gives the exit status.
 pub fn usage() -> u32 {
-    let _ = sys::write(Fd::STDERR, USAGE.as_bytes()); // the exit status says the rest
+    print_usage(Fd::STDERR);
     125
 }
 
-/// Writes what was asked for to standard output; gives the exit status.
-pub fn print(what: Word, bytes: &[u8]) -> u32 {
-    match sys::write(Fd::STDOUT, bytes) {
-        Ok(()) => 0,
-        Err(errno) => {
-            let mut line = Line::new(Fd::STDERR, ZStr::new(c"unable to print"));
-            line.push_word(Some(what));
-            line.end(errno.into());
-            125
-        }
-    }
+/// Says which version this is; gives the exit status.
+pub fn version() -> u32 {
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, Fd::STDOUT);
+    text.push(VERSION, 0);
+    text.push_byte(b'\n');
+    text.print(ZStr::new(c"version"))
+}
+
+/// Writes the daemon's pid to standard output; gives the exit status.
+pub fn pid(daemon: Pid) -> u32 {
+    let mut room = room::<LINE>();
+    let mut text = Text::new(&mut room, Fd::STDOUT);
+    text.push_decimal(daemon as u32);
+    text.push_byte(b'\n');
+    text.print(ZStr::new(c"pid"))
 }

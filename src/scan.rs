@@ -6,6 +6,14 @@
 use crate::sys::abi::{NSIG, RLIM_INFINITY, RLIMIT_NAMES, SIGNAL_NAMES, SIGRTMAX, SIGTERM};
 use crate::sys::zstr::{Word, ZStr};
 
+/// Reads a number or name at the start of a text; gives it and what follows.
+pub type Scan = fn(Word) -> Option<(u64, Word)>;
+
+/// A number of things, or of milliseconds.
+pub fn count(text: Word) -> Option<(u64, Word)> {
+    text.number(10, 1 << 40)
+}
+
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
 pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     let negative = text.first() == b'-';
@@ -16,7 +24,10 @@ pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
 
 /// Seconds, which may have a fraction, in milliseconds; at most 1,000,000 hours.
 pub fn seconds(text: Word) -> Option<(u64, Word)> {
-    let (seconds, mut rest) = text.number(10, 3_600_000_000)?;
+    let (seconds, mut rest) = match text.first() {
+        b'.' if text.rest().first().is_ascii_digit() => (0, text),
+        _ => text.number(10, 3_600_000_000)?,
+    };
     let mut milliseconds = seconds * 1000;
     if rest.first() == b'.' {
         let mut unit = 100;

@@ -14,7 +14,7 @@ use bgexec::options::table::{OPTS, ROWS, Row};
 use bgexec::passwd;
 use bgexec::report::Reason;
 use bgexec::scan;
-use bgexec::steps::{CONDITIONS, ORDER, Step, TEXTS};
+use bgexec::steps::{CONDITIONS, ORDER, Step, TEXTS, WORDS};
 use bgexec::sys::zstr::{Vectors, Word, ZStr};
 use lexopt::Arg;
 use names::LIMITS;
@@ -181,6 +181,7 @@ proptest! {
             (fraction, rest) = digits(behind);
         }
         let milliseconds = format!("{fraction:0<3}")[..3].parse::<u64>().expect("three digits");
+        let whole = if whole.is_empty() && !fraction.is_empty() { "0" } else { whole };
         let expected = whole.parse::<u64>().ok().map(|whole| (whole * 1000 + milliseconds, rest.to_owned()));
         prop_assert_eq!(found(scan::seconds(word(&text))), expected);
     }
@@ -414,7 +415,7 @@ fn parse(words: &[String], environment: &[String]) -> Outcome {
     Outcome {
         refusal: None,
         options: given.collect(),
-        limits: options.limits.iter().enumerate().filter_map(|(resource, limit)| Some((resource, (*limit)?))).collect(),
+        limits: (0..16).filter_map(|resource| Some((resource as usize, options.limit(resource)?))).collect(),
         command: strings(options.vectors.last.next()),
         environment,
     }
@@ -498,7 +499,8 @@ fn every_step_is_in_the_order_once_with_its_text() {
     }
     assert_eq!(CONDITIONS.len(), ORDER.len());
     let texts = string(TEXTS);
-    assert_eq!(texts.lines().count(), ORDER.len());
+    assert_eq!(texts.lines().count(), ORDER.len() + 1, "and that of stopping");
+    assert_eq!(WORDS.len(), ORDER.len() + 1);
     assert!(texts.lines().all(|text| !text.is_empty()), "{texts}");
 }
 

@@ -6,4 +6,4 @@ mod parse;
 pub mod table;
 
 pub use parse::Options;
-pub use table::{Opt, USAGE};
+pub use table::{Opt, TABLE};

@@ -4,55 +4,60 @@
 
 use core::cell::Cell;
 
-use super::table::{OPTS, Opt, find};
+use super::table::{COUNT, Opt, find};
 use crate::report::Reason;
 use crate::scan;
 use crate::sys::abi::RLIM_NLIMITS;
-use crate::sys::zstr::{Vectors, Word, Words, ZStr};
-
-/// An option as it was typed.
-#[derive(Clone, Copy)]
-struct Given {
-    /// The place on the command line of the word that names it.
-    slot: Words,
-    /// Its value: the rest of that word, or the next one; for a flag the rest of that word, which means nothing.
-    value: Word,
-}
+use crate::sys::zstr::{Vectors, Word, ZStr};
 
 /// The command line: what was typed, by option. Where one was given more than once, the last counts.
+#[repr(C)] // what is asked for most often comes first: short instructions reach it
 pub struct Options {
+    given: [bool; COUNT],
+    /// Bit N for resource N: has a limit.
+    limited: u32,
     /// argv up to COMMAND is read; the environment is what COMMAND is to get.
     pub vectors: Vectors,
-    /// The option that is looked at; after a refusal, the one that was refused.
-    examined: Cell<Given>,
-    /// The limits of `--rlimit`, by resource.
-    pub limits: [Option<[u64; 2]>; RLIM_NLIMITS],
-    given: [Option<Given>; OPTS.len()],
+    /// The option that is looked at; after a refusal, the one that was refused: where its value begins, or some place in
+    /// the word that names it.
+    examined: Cell<Word>,
+    /// Of each its value: the rest of the word that names it, or the next one; of a flag the rest of its word.
+    values: [Option<Word>; COUNT],
+    limits: [[u64; 2]; RLIM_NLIMITS],
 }
 
 impl Options {
     /// No options yet, of the command line in `vectors`.
+    #[inline(always)]
     pub fn new(vectors: Vectors) -> Options {
-        let examined = Given { slot: vectors.last, value: ZStr::new(c"") };
-        Options { vectors, examined: Cell::new(examined), limits: [None; RLIM_NLIMITS], given: [None; OPTS.len()] }
+        Options {
+            given: [false; COUNT],
+            limited: 0,
+            vectors,
+            examined: Cell::new(ZStr::new(c"")),
+            values: [None; COUNT],
+            limits: [[0; 2]; RLIM_NLIMITS],
+        }
     }
 
     /// Reads the command line up to COMMAND or the end.
     ///
     /// # Errors
     /// An unknown option, a missing value, a value for a flag, a variable without a name; [`Options::examined`] is which.
+    #[inline(never)]
     pub fn parse(&mut self) -> Result<(), Reason> {
-        while let Some(word) = self.vectors.last.next().get() {
-            let name = word.rest();
-            if word.first() != b'-' || name.first() == 0 {
-                break; // COMMAND
-            }
+        while let Some(word) = self.vectors.last.next().get()
+            && let Some((b'-', mut rest)) = word.split()
+            && rest.first() != 0
+        {
             self.vectors.last = self.vectors.last.next();
-            if word == c"--" {
-                break;
+            let long = rest.first() == b'-';
+            if long {
+                rest = rest.rest();
+                if rest.first() == 0 {
+                    break;
+                }
             }
-            let long = name.first() == b'-';
-            let mut rest = if long { word } else { name };
             while rest.first() != 0 {
                 rest = self.take(rest, long)?;
             }
@@ -63,69 +68,106 @@ impl Options {
         Ok(())
     }
 
-    /// Whether the option was given.
+    /// Whether the option was given, or the fact is one.
+    #[inline(always)]
     pub fn has(&self, opt: Opt) -> bool {
-        self.value(opt).is_some()
+        self.given.get(opt as usize).is_some_and(|given| *given)
     }
 
-    /// The option's value, if it was given.
-    #[inline(never)]
+    /// Makes something a fact, or none.
+    #[inline(always)]
+    pub fn imply(&mut self, opt: Opt, is_so: bool) {
+        if let Some(given) = self.given.get_mut(opt as usize) {
+            *given = is_so;
+        }
+    }
+
+    /// The option's value, if it was given or was settled.
+    #[inline(always)]
     pub fn value(&self, opt: Opt) -> Option<Word> {
-        Some((*self.given.get(opt as usize)?)?.value)
+        *self.values.get(opt as usize)?
     }
 
-    /// The same, for a closer look.
+    /// Gives the option a value, or none, whatever is on the command line.
+    pub fn settle(&mut self, opt: Opt, value: Option<Word>) {
+        self.imply(opt, value.is_some());
+        if let Some(place) = self.values.get_mut(opt as usize) {
+            *place = value;
+        }
+    }
+
+    /// The value, for a closer look.
     pub fn examine(&self, opt: Opt) -> Option<Word> {
-        self.examined.set((*self.given.get(opt as usize)?)?);
-        Some(self.examined.get().value)
+        let value = self.value(opt)?;
+        self.examined.set(value);
+        Some(value)
     }
 
     /// The user's own words on the option that was looked at last: its name, and its value if that is a word of its own.
     pub fn examined(&self) -> [Option<Word>; 2] {
-        let Given { slot, value } = self.examined.get();
-        [slot.get(), slot.next().get().filter(|next| *next == value)]
+        let examined = self.examined.get();
+        let mut place = self.vectors.argv;
+        while let Some(word) = place.get() {
+            place = place.next();
+            if place.get() == Some(examined) {
+                return [Some(word), Some(examined)];
+            }
+            let mut rest = word;
+            while let Some((_, behind)) = rest.split() {
+                if behind == examined {
+                    return [Some(word), None];
+                }
+                rest = behind;
+            }
+        }
+        [None; 2]
+    }
+
+    /// The limits of `--rlimit` on a resource.
+    pub fn limit(&self, resource: u32) -> Option<[u64; 2]> {
+        self.limits.get(resource as usize).copied().filter(|_| self.limited >> resource & 1 != 0)
     }
 
     /// Takes the option that `name` begins with, in the word that was read last. Gives what is left of that word.
     fn take(&mut self, name: Word, long: bool) -> Result<Word, Reason> {
-        let slot = self.vectors.last;
-        self.examined.set(Given { slot, value: name });
-        let (opt, takes_value, mut rest) = find(name, long).ok_or(Reason::UNKNOWN_OPTION)?;
+        self.examined.set(name);
+        let (mut opt, takes_value, mut rest) = find(name, long).ok_or(Reason::UNKNOWN_OPTION)?;
+        let mut value = rest;
         if takes_value {
             if rest.first() == 0 {
-                self.vectors.last = slot.next();
-                rest = slot.next().get().ok_or(Reason::VALUE_IS_MISSING)?;
+                self.vectors.last = self.vectors.last.next();
+                value = self.vectors.last.get().ok_or(Reason::VALUE_IS_MISSING)?;
             } else if long {
-                rest = rest.rest();
+                value = rest.rest();
             }
-            self.examined.set(Given { slot, value: rest });
             rest = ZStr::new(c"");
         } else if long && rest.first() != 0 {
             return Err(Reason::TAKES_NO_VALUE);
         }
-        match opt {
-            Opt::Env | Opt::Unset => self.edit(opt == Opt::Env)?,
-            Opt::Rlimit => {
-                let (resource, limit) = scan::limit(self.examined.get().value).ok_or(Reason::NOT_A_LIMIT)?;
-                if let Some(place) = self.limits.get_mut(resource) {
-                    *place = Some(limit);
-                }
+        self.examined.set(value);
+        if opt == Opt::Env as usize || opt == Opt::Unset as usize {
+            self.edit(value, opt == Opt::Env as usize)?;
+        } else if opt == Opt::Rlimit as usize {
+            let (resource, limit) = scan::limit(value).ok_or(Reason::NOT_A_LIMIT)?;
+            if let Some(place) = self.limits.get_mut(resource) {
+                *place = limit;
+                self.limited |= 1 << resource;
             }
-            _ => {}
+        } else if opt == Opt::SupervisorPid as usize {
+            opt = Opt::Pidfile as usize;
         }
-        let opt = if opt == Opt::SupervisorPid { Opt::Pidfile } else { opt };
-        if let Some(place) = self.given.get_mut(opt as usize) {
-            *place = Some(self.examined.get());
+        if let (Some(given), Some(place)) = (self.given.get_mut(opt), self.values.get_mut(opt)) {
+            *given = true;
+            *place = Some(value);
         }
         Ok(rest)
     }
 
     /// Sets or removes a variable.
-    fn edit(&mut self, set: bool) -> Result<(), Reason> {
-        let entry = self.examined.get().value;
+    fn edit(&mut self, entry: Word, set: bool) -> Result<(), Reason> {
         let equals = entry.find(b'=');
         if equals == entry || (equals.first() != 0) != set {
-            return Err(Reason::NOT_A_VARIABLE);
+            return Err(if set { Reason::NOT_A_VARIABLE } else { Reason::NOT_A_NAME });
         }
         self.vectors.remove(entry);
         if set {

@@ -18,17 +18,21 @@ pub struct Row {
     pub help: &'static str,
 }
 
-/// Declares the rows and, from the same lines, the enum that names them.
+/// Declares the rows, the facts that follow from them and, from the same lines, the enum that names both.
 macro_rules! rows {
-    ($($name:ident $short:literal $long:literal $value:literal $help:literal)*) => {
-        /// An option's name in this program; its number is that of its row.
+    ($($name:ident $short:literal $long:literal $value:literal $help:literal)* ; $($(#[$doc:meta])* $fact:ident)*) => {
+        /// An option's name in this program; its number is that of its row. Behind the options stand the facts that the
+        /// plan concludes from them, so that a step may depend on either.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u8)]
         #[allow(missing_docs, reason = "each is documented by its row")]
-        pub enum Opt { $($name),* }
+        pub enum Opt { $($name,)* $($(#[$doc])* $fact),* }
 
         /// Every option, in the order of [`ROWS`].
         pub const OPTS: &[Opt] = &[$(Opt::$name),*];
+
+        /// How many options and facts there are.
+        pub const COUNT: usize = [$(Opt::$name,)* $(Opt::$fact),*].len();
 
         /// Every option's row, in the order of the usage text.
         pub const ROWS: &[Row] = &[$(Row { short: $short, long: $long, value: $value, help: $help }),*];
@@ -91,35 +95,50 @@ rows! {
     Background    b'b' "background"     ""      ""
     Fork          b' ' "fork"           ""      ""
     CloseFds      b'f' "close-fds"      ""      ""
-    MakePidfile   b'm' "make-pidfile"   ""      ""
+    MakePidfile   b'm' "make-pidfile"   ""      "" ;
+
+    /// Always so.
+    Always
+    /// A process is made.
+    Detaches
+    /// It makes a session.
+    Session
+    /// It makes a process group.
+    GroupLeader
+    /// It gets a descriptor table of its own.
+    Unshares
+    /// Descriptors are closed.
+    Closes
+    /// Other ids were asked for: the word that the supplementary groups come from.
+    Identity
+    /// A primary group was asked for, or comes with the user.
+    PrimaryGroup
+    /// COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.
+    NeedsHere
+    /// COMMAND.
+    Command
 }
 
 const HEADER: &str = "usage: bgexec [OPTION]... [--] COMMAND [ARG]...\n";
 
-/// Where the help starts, in columns of a terminal with tab stops every eight.
+/// Where the help starts, in columns of a terminal with tab stops every eight. A name starts in column 8.
 const HELP_COLUMN: usize = 32;
 
-/// Makes the usage text in `text`, as far as that is long enough; gives its full length.
+/// Makes the table in `text`, as far as that is long enough; gives its full length.
 const fn render(text: &mut [u8]) -> usize {
     let mut at = put(text, 0, HEADER.as_bytes());
     let mut index = 0;
     while index < ROWS.len() {
         let row = &ROWS[index];
+        at = put(text, at, &[row.short]);
         let start = at;
-        at = put(text, at, if row.short == b' ' { b"    " } else { b"  -" });
-        if row.short != b' ' {
-            at = put(text, at, &[row.short, b',']);
-        } else {
-            at = put(text, at, b" ");
-        }
-        at = put(text, at, b" --");
         at = put(text, at, row.long.as_bytes());
         if !row.value.is_empty() {
             at = put(text, at, b" ");
             at = put(text, at, row.value.as_bytes());
         }
         if !row.help.is_empty() {
-            let mut column = at - start;
+            let mut column = 8 + at - start;
             while column < HELP_COLUMN {
                 at = put(text, at, b"\t");
                 column = (column / 8 + 1) * 8;
@@ -151,37 +170,44 @@ static TEXT: [u8; LENGTH + 1] = {
     text
 };
 
-/// The usage text: a header, then a line for each row. The parser looks names up in it, so that no name is stored twice.
-///
-/// ```text
-///   -c, --chdir DIR        working directory [/]
-///       --truncate        empty output files first
-/// ```
-pub const USAGE: Word = match CStr::from_bytes_with_nul(&TEXT) {
+/// A header, then a line for each row, as the parser looks names up in it and the usage text is made from it: the letter
+/// or a space, the long name without its dashes, behind a space the name of its value, and behind tabs the help.
+pub const TABLE: Word = match CStr::from_bytes_with_nul(&TEXT) {
     Ok(text) => ZStr::new(text),
     Err(_) => unreachable!(),
 };
 
+/// Bit N for the row with number N: takes a value.
+const VALUED: u64 = {
+    let mut set = 0;
+    let mut index = 0;
+    while index < ROWS.len() {
+        if !ROWS[index].value.is_empty() {
+            set |= 1 << index;
+        }
+        index += 1;
+    }
+    set
+};
+
 /// Finds the option that a word begins with: with `long` its long name, which may not be abbreviated, as far as the end
-/// or a `=`; otherwise a letter. Gives it, whether it takes a value, and what follows the name.
-pub fn find(word: Word, long: bool) -> Option<(Opt, bool, Word)> {
-    let mut line = USAGE;
-    for &opt in OPTS {
-        line = line.find(b'\n').rest();
-        let mut name = line.skip(6);
-        let mut rest = word;
+/// or a `=`; otherwise a letter. Gives its number, whether it takes a value, and what follows the name.
+pub fn find(word: Word, long: bool) -> Option<(usize, bool, Word)> {
+    let mut line = TABLE;
+    for index in 0..ROWS.len() {
+        line = line.past(b'\n');
+        let (mut name, mut rest) = (line, word);
         if long {
-            while name.first() == rest.first() && name.first() > b' ' {
-                (name, rest) = (name.rest(), rest.rest());
-            }
-        } else if line.skip(3).first() == rest.first() && rest.first() != b' ' {
-            rest = rest.rest();
-            while name.first() > b' ' {
-                name = name.rest();
+            name = name.rest();
+        }
+        while name.first() == rest.first() && name.first() > b' ' {
+            (name, rest) = (name.rest(), rest.rest());
+            if !long {
+                return Some((index, VALUED >> index & 1 != 0, rest));
             }
         }
-        if name.first() <= b' ' && (!long || rest.ends(b'=')) {
-            return Some((opt, name.first() == b' ', rest));
+        if long && name.first() <= b' ' && rest.ends(b'=') {
+            return Some((index, VALUED >> index & 1 != 0, rest));
         }
     }
     None

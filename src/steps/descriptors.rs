@@ -15,7 +15,7 @@ const BOUNDARY: u32 = 64;
 /// The bounded loop's end, where neither close_range nor /proc tells what is open.
 const LOOP_LIMIT: u32 = 1 << 20;
 
-impl Launch<'_> {
+impl Launch {
     /// Makes sure that every descriptor of `--keep-fd` is open.
     pub(super) fn keep(&self) -> Result<(), Reason> {
         let mut list = self.word();

@@ -7,12 +7,12 @@ use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
-use crate::sys::{self, Fd, Path, Pid};
+use crate::sys::{self, Fd, Pid};
 
 /// As vfork makes a child.
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 
-impl<'a> Launch<'a> {
+impl Launch {
     /// Makes the status pipe.
     pub(super) fn open_pipe(&mut self) -> Result<(), Reason> {
         self.status = self.own_pipe()?;
@@ -62,7 +62,7 @@ impl<'a> Launch<'a> {
     /// Makes a child. It has no exit signal, so that no inherited disposition of SIGCHLD can reap it, and it shares the
     /// descriptor table, of which the daemon then copies only what it needs. Where the kernel refuses either, an
     /// ordinary vfork serves.
-    pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch<'a>) -> !, flags: u32) -> sys::Result<Pid> {
+    pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, flags: u32) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
         sys::clone(flags | files, exit_signal, entry, self).or_else(|_| {
@@ -136,29 +136,10 @@ impl<'a> Launch<'a> {
         sys::exit(125)
     }
 
-    /// Takes all steps from `first` on, the last of which makes this process COMMAND.
-    pub(super) fn finish(&mut self, first: Step) -> Result<(), Reason> {
-        if matches!(self.plan.name.first(), 0 | b'/') {
-            self.take(first, ORDER.len(), None)
-        } else {
-            self.finish_with_path(first)
-        }
-    }
-
-    /// The same in a process of COMMAND's own, which has to tell why that was not possible.
+    /// Takes the steps from `first` on, the last of which makes this process COMMAND; tells if that was not possible.
     pub(super) fn become_command(&mut self, first: Step) -> ! {
-        let taken = self.finish(first);
+        let taken = self.take(first, ORDER.len());
         self.fail(taken.err().unwrap_or(Reason::ENDED))
-    }
-
-    /// As [`Launch::finish`], where COMMAND must be found. Apart, so that a launch that needs no room for its path does not touch it.
-    #[inline(never)]
-    fn finish_with_path(&mut self, first: Step) -> Result<(), Reason> {
-        let mut path = Path::new();
-        if self.plan.needs_here() {
-            path.start_here();
-        }
-        self.take(first, ORDER.len(), Some(&mut path))
     }
 }
 

@@ -4,9 +4,9 @@
 
 use super::Launch;
 use crate::report::Reason;
-use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY};
+use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX};
 use crate::sys::zstr::{Word, Words, ZStr};
-use crate::sys::{self, Errno, Fd, Path, Stat};
+use crate::sys::{self, Errno, Fd, Stat, Text, room};
 
 /// Where commands are searched if PATH is unset.
 const DEFAULT_PATH: Word = ZStr::new(c"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -23,18 +23,18 @@ enum Trial {
     Find,
 }
 
-impl Launch<'_> {
-    /// Becomes COMMAND; returns only why that was not possible. `path` is room for its path if it is not absolute.
-    pub(super) fn execute(&self, mut path: Option<&mut Path>) -> Reason {
+impl Launch {
+    /// Becomes COMMAND; returns only why that was not possible.
+    pub(super) fn execute(&self) -> Reason {
         let mut errno = match self.announce() {
-            Ok(()) => self.search(path.as_deref_mut(), Trial::Execute),
+            Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,
         };
         if errno.is(ENOENT) {
             // execve does not say whether it is the file that was not found or its interpreter. The announcement is
             // withdrawn before another call is made, so that dying from now on is a failure too.
             errno = self.record(Some(errno.into())).err().unwrap_or(errno);
-            if self.search(path, Trial::Find).is(EEXIST) {
+            if self.search(Trial::Find).is(EEXIST) {
                 return Reason::NO_INTERPRETER;
             }
         }
@@ -47,42 +47,59 @@ impl Launch<'_> {
     }
 
     /// Tries each file that may be COMMAND until one gives an error that is none of the search's own.
-    fn search(&self, path: Option<&mut Path>, trial: Trial) -> Errno {
-        let Some(path) = path else {
-            return self.attempt(self.plan.name, trial);
-        };
-        let searched = self.plan.is_searched();
-        let environment = self.vectors.envp;
-        let mut directories = match environment.find_variable(ZStr::new(c"PATH")).and_then(Words::get) {
-            Some(variable) => variable.skip("PATH=".len()),
-            None => DEFAULT_PATH,
-        };
+    fn search(&self, trial: Trial) -> Errno {
+        if self.plan.is_searched() || self.plan.needs_here() {
+            self.search_directories(trial)
+        } else {
+            self.attempt(self.plan.name(), trial)
+        }
+    }
+
+    /// The same where a path must be made. Apart, so that a launch that needs no room for that does not touch it.
+    #[inline(never)]
+    fn search_directories(&self, trial: Trial) -> Errno {
+        let mut room = room::<{ 2 * PATH_MAX }>();
+        let mut path = Text::new(&mut room, Fd::NONE);
+        if !self.plan.is_searched() {
+            return self.attempt_in(self.plan.name(), &mut path, trial);
+        }
+        let variable = self.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
+        let mut directories = variable.map_or(DEFAULT_PATH, |variable| variable.past(b'='));
         let mut denied = Errno::NOENT;
         loop {
-            path.restart();
-            if searched {
-                // An empty one is the directory where bgexec was started, or that of `-c`, as a relative one is in it.
-                path.push(if directories.ends(b':') { ZStr::new(c".") } else { directories }, b':');
-                path.push_byte(b'/');
-            }
-            path.push(self.plan.name, 0);
-            let errno = match path.as_zstr() {
-                Ok(path) => self.attempt(path, trial),
-                Err(errno) => errno,
-            };
-            if !searched {
-                return errno;
-            }
+            let errno = self.attempt_in(directories, &mut path, trial);
             match errno.number().get() {
                 EACCES => denied = errno,
                 ENOENT | ENOTDIR | ELOOP | ENAMETOOLONG => {}
                 _ => return errno,
             }
-            directories = directories.find(b':');
-            if directories.first() == 0 {
-                return denied;
+            match directories.find(b':').split() {
+                Some((_, rest)) => directories = rest,
+                None => return denied,
             }
-            directories = directories.rest();
+        }
+    }
+
+    /// Tries COMMAND in the directory that `start`, a list, begins with; or by its path, if that is `start`. What is relative
+    /// is in the directory where bgexec was started, or that of `-c`; so is an empty directory.
+    fn attempt_in(&self, start: Word, path: &mut Text, trial: Trial) -> Errno {
+        path.clear();
+        if start.first() != b'/' && self.plan.needs_here() {
+            match self.here {
+                Ok(here) => path.push(here, 0),
+                Err(errno) => return errno,
+            }
+            path.push_byte(b'/');
+        }
+        let name = self.plan.name();
+        if start != name {
+            path.push(if start.ends(b':') { ZStr::new(c".") } else { start }, b':');
+            path.push_byte(b'/');
+        }
+        path.push(name, 0);
+        match path.as_zstr() {
+            Ok(path) => self.attempt(path, trial),
+            Err(errno) => errno,
         }
     }
 
@@ -91,13 +108,9 @@ impl Launch<'_> {
         if trial == Trial::Find {
             return sys::fstatat(Fd::CWD, path, &mut Stat::new(), 0).err().unwrap_or(Errno::new(EEXIST));
         }
-        let vectors = self.vectors;
+        let vectors = &self.vectors;
         let errno = sys::execve(path, self.plan.command, vectors.envp);
-        if errno.is(ENOEXEC)
-            && self.record(Some(errno.into())).is_ok()
-            && is_text(path) == Ok(true)
-            && self.announce().is_ok()
-        {
+        if errno.is(ENOEXEC) && self.record(Some(errno.into())).is_ok() && is_text(path) && self.announce().is_ok() {
             sys::execve_script(SHELL, path, vectors.last, vectors.envp);
         }
         errno
@@ -105,12 +118,18 @@ impl Launch<'_> {
 }
 
 /// Whether a file may be a script: no ELF magic, and no NUL among the first 256 bytes.
-fn is_text(path: ZStr) -> sys::Result<bool> {
-    let file = sys::openat(Fd::CWD, path, O_RDONLY, 0)?;
-    let mut start = [0; 257];
-    let read = sys::read(file, start.get_mut(..256).unwrap_or_default());
+fn is_text(path: ZStr) -> bool {
+    let mut start = [0; 256];
+    let Ok(file) = sys::openat(Fd::CWD, path, O_RDONLY, 0) else {
+        return false;
+    };
+    let read = sys::read(file, &mut start);
     sys::close(file);
-    let length = read? as usize;
-    let start = ZStr::terminate(&mut start);
-    Ok(start.as_bytes().len() == length && start.strip(ZStr::new(c"\x7fELF")).is_none())
+    match read {
+        Ok(length) => {
+            let read = start.get(..length as usize).unwrap_or_default();
+            !read.starts_with(b"\x7fELF") && read.iter().all(|byte| *byte != 0)
+        }
+        Err(_) => false,
+    }
 }

@@ -3,13 +3,13 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
-use crate::report::{Decimal, Reason};
+use crate::report::Reason;
 use crate::sys::abi::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
     S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, Stat};
+use crate::sys::{self, Fd, Stat, Text, room};
 
 /// What is locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Lock {
     Pidfile,
 }
 
-impl Launch<'_> {
+impl Launch {
     /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
     /// If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
     pub(super) fn open_lock(&mut self, lock: Lock) -> Result<(), Reason> {
@@ -53,7 +53,11 @@ impl Launch<'_> {
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
         sys::truncate(pidfile)?;
-        Ok(sys::write(pidfile, Decimal::new(sys::getpid() as u32).line())?)
+        let mut room = room::<16>();
+        let mut text = Text::new(&mut room, pidfile);
+        text.push_decimal(sys::getpid() as u32);
+        text.push_byte(b'\n');
+        Ok(text.write()?)
     }
 
     /// Removes the pidfiles of a daemon that is reaped.

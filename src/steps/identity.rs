@@ -53,7 +53,7 @@ impl Identity {
     }
 }
 
-impl Launch<'_> {
+impl Launch {
     /// Finds the ids of `--user`; one that is named brings its variables with it.
     pub(super) fn find_user(&mut self) -> Result<(), Reason> {
         let user = self.word();

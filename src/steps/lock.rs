@@ -21,7 +21,7 @@ const PID_LENGTH: usize = 16;
 /// That path, with room for all of it.
 const PATH: [u8; PID + PID_LENGTH + "/stat\0".len()] = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
-impl Launch<'_> {
+impl Launch {
     /// Takes a lock for the daemon's life, unless its file is a pidfile and the pid in it stands for a daemon that lost its
     /// lock.
     pub(super) fn lock(&self, lock: Lock) -> Result<(), Reason> {

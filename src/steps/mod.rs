@@ -28,196 +28,210 @@ mod wait;
 
 use self::files::Lock;
 use crate::options::Opt;
-use crate::plan::Condition::{self, Always, If, IfAny, Unless};
 use crate::plan::{Plan, Value};
 use crate::report::{self, Reason, text};
 use crate::sys::zstr::{Vectors, Word, ZStr};
-use crate::sys::{self, Fd, Path, Pid, SignalSet};
+use crate::sys::{self, Fd, Pid, SignalSet};
 
-/// The options that ask for other ids.
-const IDENTITY: [Opt; 3] = [Opt::Groups, Opt::Group, Opt::User];
+/// Takes a step.
+type Action = fn(&mut Launch) -> Result<(), Reason>;
 
-/// Declares the steps in their order and, from the same lines, what each does and when.
+/// Declares the steps in their order and, from the same lines, what each does, when, about which word, and how.
 macro_rules! steps {
-    ($($(#[$doc:meta])* $name:ident $text:literal $condition:expr;)*) => {
-        /// One step of a launch.
+    (
+        $($(#[$doc:meta])* $name:ident $text:literal $condition:ident $word:ident $action:expr;)*
+        ---
+        $(#[$other_doc:meta])* $other:ident $other_text:literal $other_word:ident
+    ) => {
+        /// One step of a launch, or what is done in its place.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
         #[repr(u8)]
-        pub enum Step { $($(#[$doc])* $name),* }
+        pub enum Step { $($(#[$doc])* $name,)* $(#[$other_doc])* $other }
 
         /// The steps, in the order in which they are taken.
         pub const ORDER: &[Step] = &[$(Step::$name),*];
 
-        /// What each step of [`ORDER`] does, a line each, as `unable to ` goes on; the word that it is about follows.
-        pub const TEXTS: Word = text(concat!($($text, "\n",)* "\0"));
+        /// What each step does, a line each, as `unable to ` goes on; the word that it is about follows.
+        pub const TEXTS: Word = text(concat!($($text, "\n",)* $other_text, "\n\0"));
 
-        /// When each step of [`ORDER`] is to be taken.
-        pub const CONDITIONS: &[Condition] = &[$($condition),*];
+        /// The option or fact on which each step of [`ORDER`] depends.
+        pub const CONDITIONS: &[Opt] = &[$(Opt::$condition),*];
+
+        /// The option or fact whose value each step is about.
+        pub const WORDS: &[Opt] = &[$(Opt::$word,)* Opt::$other_word];
+
+        /// How each step of [`ORDER`] is taken.
+        const ACTIONS: &[Action] = &[$($action),*];
     };
 }
 
 steps! {
     /// Launcher: is not started set-user-ID or set-group-ID.
-    Trust "trust the caller" Always;
+    Trust "trust the caller" Always Always |launch| launch.trust();
     /// Launcher: descriptors 0 to 2 that were closed are taken, so that nothing opened later lands on them.
-    Fill "fill descriptors" Always;
+    Fill "fill descriptors" Always Always |launch| launch.fill();
     /// Launcher: all descriptors of `--keep-fd` are open.
-    Keep "keep" If(Opt::KeepFd);
+    Keep "keep" KeepFd KeepFd |launch| launch.keep();
     /// Launcher: the ids of the user are known, and if it was named its variables are set.
-    FindUser "find user" If(Opt::User);
+    FindUser "find user" User User |launch| launch.find_user();
     /// Launcher: the id of the group is known.
-    FindGroup "find group" If(Opt::Group);
+    FindGroup "find group" Group Group |launch| launch.find_primary_group();
     /// Launcher: the ids of the supplementary groups are known.
-    FindGroups "find groups of" IfAny(IDENTITY);
+    FindGroups "find groups of" Identity Identity |launch| launch.find_groups();
     /// Launcher: standard input is open, under a number of its own.
-    Stdin "open" Always;
+    Stdin "open" Stdin Stdin |launch| launch.open_stream(0);
     /// Launcher: so is standard output.
-    Stdout "open" Always;
+    Stdout "open" Stdout Stdout |launch| launch.open_stream(1);
     /// Launcher: so is standard error.
-    Stderr "open" Always;
+    Stderr "open" Stderr Stderr |launch| launch.open_stream(2);
     /// Launcher: there is a pipe or socket for COMMAND to tell its readiness by.
-    OpenNotification "prepare notification by" If(Opt::Notify);
+    OpenNotification "prepare notification by" Notify Notify |launch| launch.open_notification();
     /// Launcher: COMMAND's own pidfile under a supervisor is open and safe to use.
-    OpenChildPidfile "open" If(Opt::ChildPidfile);
+    OpenChildPidfile "open" ChildPidfile ChildPidfile |launch| launch.open_lock(Lock::ChildPidfile);
     /// Launcher: so is the lockfile.
-    OpenLockfile "open" If(Opt::Lockfile);
+    OpenLockfile "open" Lockfile Lockfile |launch| launch.open_lock(Lock::Lockfile);
     /// Launcher: so is the pidfile.
-    OpenPidfile "open" If(Opt::Pidfile);
+    OpenPidfile "open" Pidfile Pidfile |launch| launch.open_lock(Lock::Pidfile);
     /// Launcher: there is a status pipe.
-    Pipe "create a pipe" Always;
+    Pipe "create a pipe" Detaches Always |launch| launch.open_pipe();
     /// Leader: leads a new session, which has no terminal.
-    Session "create a session" Always;
+    Session "create a session" Session Always |_| Ok(()); // before there is a daemon: see `detach`
     /// Leader: has made the daemon.
-    Daemon "create a process" Always;
+    Daemon "create a process" Detaches Always |_| Ok(()); // the same
     /// Daemon: leads a process group of its own.
-    Group "create a process group" Always;
+    Group "create a process group" GroupLeader Always |launch| launch.lead_group();
     /// Daemon: has a descriptor table of its own.
-    Unshare "unshare descriptors" Unless(Opt::NoClose);
+    Unshare "unshare descriptors" Unshares Always |launch| launch.unshare();
     /// Daemon: descriptors 0 to 2 are COMMAND's streams.
-    Redirect "redirect streams" Always;
+    Redirect "redirect streams" Always Always |launch| launch.redirect();
     /// Daemon: standard input is its controlling terminal.
-    Terminal "take terminal" If(Opt::Ctty);
+    Terminal "take terminal" Ctty Always |_| Ok(sys::set_controlling_terminal(Fd::STDIN)?);
     /// Daemon: every other descriptor but the kept ones and its own is closed.
-    Close "close descriptors" Unless(Opt::NoClose);
+    Close "close descriptors" Closes Always |launch| launch.close_others();
     /// Daemon: has the descriptor that COMMAND tells its readiness on.
-    PassDescriptor "pass descriptor of" If(Opt::Notify);
+    PassDescriptor "pass descriptor of" Notify Notify |launch| launch.pass_descriptor();
     /// Daemon: holds the lock of COMMAND's own pidfile, as of the next two.
-    LockChildPidfile "lock" If(Opt::ChildPidfile);
+    LockChildPidfile "lock" ChildPidfile ChildPidfile |launch| launch.lock(Lock::ChildPidfile);
     /// Daemon: holds the lock of the lockfile, which still is what its path names.
-    LockLockfile "lock" If(Opt::Lockfile);
+    LockLockfile "lock" Lockfile Lockfile |launch| launch.lock(Lock::Lockfile);
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
-    LockPidfile "lock" If(Opt::Pidfile);
+    LockPidfile "lock" Pidfile Pidfile |launch| launch.lock(Lock::Pidfile);
     /// Daemon: the output files are empty.
-    Truncate "truncate" If(Opt::Truncate);
+    Truncate "truncate" Truncate Stdout |launch| launch.truncate();
     /// Daemon: the pidfile holds its pid.
-    Record "write" If(Opt::Pidfile);
+    Record "write" Pidfile Pidfile |launch| launch.write_pid(Lock::Pidfile);
     /// Daemon: is the supervisor, and has made the process that takes the steps from here on.
-    Supervise "supervise" If(Opt::Restart);
+    Supervise "supervise" Restart Always |launch| Err(launch.supervise());
     /// Daemon: COMMAND's own pidfile holds its pid.
-    RecordChild "write" If(Opt::ChildPidfile);
+    RecordChild "write" ChildPidfile ChildPidfile |launch| launch.write_pid(Lock::ChildPidfile);
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
-    Signals "reset signals" Always;
+    Signals "reset signals" Always Always |launch| launch.reset_signals();
     /// Daemon: has its niceness.
-    Nice "set niceness" If(Opt::Nicelevel);
+    Nice "set niceness" Nicelevel Nicelevel |launch| Ok(sys::setpriority(launch.plan.value(Value::Nicelevel) as i32)?);
     /// Daemon: has its I/O scheduling class.
-    Ioprio "set I/O class" If(Opt::Iosched);
+    Ioprio "set I/O class" Iosched Iosched |launch| Ok(sys::ioprio_set(launch.plan.value(Value::Iosched))?);
     /// Daemon: has its out-of-memory score adjustment.
-    OomScore "set OOM score adjustment" If(Opt::OomScoreAdj);
+    OomScore "set OOM score adjustment" OomScoreAdj OomScoreAdj |launch| launch.adjust_oom_score();
     /// Daemon: is in its root directory.
-    Chroot "change root to" If(Opt::Chroot);
+    Chroot "change root to" Chroot Chroot |launch| launch.chroot();
     /// Daemon: is in its working directory.
-    Chdir "change directory to" Always;
+    Chdir "change directory to" Chdir Chdir |launch| Ok(sys::chdir(launch.word())?);
     /// Daemon: has its file mode creation mask.
-    Umask "set umask" Always;
+    Umask "set umask" Always Umask |launch| launch.set_umask();
     /// Daemon: has its limits.
-    Limits "set limits" If(Opt::Rlimit);
+    Limits "set limits" Rlimit Always |launch| launch.set_limits();
     /// Daemon: has its supplementary groups, and no others.
-    Groups "set groups of" IfAny(IDENTITY);
+    Groups "set groups of" Identity Identity |launch| launch.set_groups();
     /// Daemon: has its group id.
-    Gid "set group of" IfAny([Opt::Group, Opt::User, Opt::User]);
+    Gid "set group of" PrimaryGroup PrimaryGroup |launch| launch.set_gid();
     /// Daemon: has its user id, and no privilege that it does not bring.
-    Uid "set user" If(Opt::User);
+    Uid "set user" User User |launch| launch.set_uid();
     /// Daemon: gains no privilege any more.
-    NoNewPrivs "set no_new_privs" If(Opt::NoNewPrivs);
+    NoNewPrivs "set no_new_privs" NoNewPrivs Always |_| Ok(sys::set_no_new_privs()?);
     /// Daemon: has become COMMAND.
-    Execute "execute" Always;
+    Execute "execute" Always Command |launch| Err(launch.execute());
     /// Launcher: COMMAND is ready, or has ended.
-    Wait "wait for" Always;
+    Wait "wait for" Always Command |_| Ok(()); // when there is a daemon: see `wait` and `notify`
+    ---
+    /// What holds the pidfile is stopped.
+    Stop "stop" Pidfile
 }
 
 /// What the processes of a launch have in their hands.
-pub struct Launch<'a> {
-    /// What was asked for.
-    pub plan: &'a Plan<'a>,
+#[repr(C)] // what is used most often comes first: short instructions reach it
+pub struct Launch {
     /// The step that is being taken; after a failure, the one that failed.
     pub step: Step,
-    /// The original standard error.
-    pub message: Fd,
+    /// Whether the daemon still shares the launcher's descriptor table.
+    shared: bool,
+    /// Whether SIGCHLD was ignored when bgexec started, as far as that matters.
+    ignores_children: bool,
     /// The daemon, once it is made.
     pub daemon: Pid,
-    /// The inherited signal mask.
-    mask: SignalSet,
-    /// The inherited file mode creation mask.
-    umask: u32,
-    /// Bit N for standard stream N: was closed at the start.
-    closed: u32,
     /// Bit N for descriptor N below 64: in use, by the launch or for COMMAND.
     used: u64,
-    streams: [Fd; 3],
-    null: Fd,
+    /// The original standard error.
+    pub message: Fd,
+    /// Where bgexec was started, for a relative pidfile.
+    directory: Fd,
+    /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
+    supervisor: Pid,
+    launcher: Fd,
+    /// The status pipe's read and write end.
+    status: [Fd; 2],
     /// The files that are to be locked, by [`Lock`].
     locks: [Fd; 3],
+    null: Fd,
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
+    streams: [Fd; 3],
+    /// What was asked for.
+    pub plan: Plan,
     /// The exit status that COMMAND's last run under a supervisor gave.
     status_of_run: u32,
     /// The supervisor's signals.
     signals: Fd,
     /// Its output files.
     outputs: [supervise::Output; 2],
-    /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
-    supervisor: Pid,
-    launcher: Fd,
-    /// Where bgexec was started, for a relative pidfile.
-    directory: Fd,
-    /// The status pipe's read and write end.
-    status: [Fd; 2],
-    /// Whether the daemon still shares the launcher's descriptor table.
-    shared: bool,
+    /// The inherited file mode creation mask.
+    umask: u32,
+    /// The inherited signal mask.
+    mask: SignalSet,
+    /// The path of the directory where bgexec was started, if it is needed; or why it has none.
+    here: sys::Result<Word>,
     /// The arguments and the environment.
     vectors: Vectors,
     identity: identity::Identity,
-    /// Whether SIGCHLD was ignored when bgexec started, as far as that matters.
-    ignores_children: bool,
 }
 
-impl<'a> Launch<'a> {
-    /// A launch with no step taken. `mask` is the inherited signal mask.
-    pub fn new(plan: &'a Plan<'a>, mask: SignalSet) -> Launch<'a> {
+impl Launch {
+    /// A launch of nothing, of the command line in `vectors`. `mask` is the inherited signal mask.
+    #[inline(always)]
+    pub fn new(vectors: Vectors, mask: SignalSet) -> Launch {
         Launch {
-            plan,
             step: Step::Trust,
-            message: Fd::STDERR,
+            shared: false,
+            ignores_children: false,
             daemon: 0,
-            mask,
-            umask: sys::umask(0),
-            closed: 0,
-            used: plan.kept.low | plan.notification_bit() | 0b111,
-            streams: [Fd::NONE; 3],
-            null: Fd::NONE,
+            used: 0,
+            message: Fd::STDERR,
+            directory: Fd::CWD,
+            supervisor: 0,
+            launcher: Fd::NONE,
+            status: [Fd::NONE; 2],
             locks: [Fd::NONE; 3],
+            null: Fd::NONE,
             notification: [Fd::NONE; 2],
+            streams: [Fd::NONE; 3],
+            plan: Plan::new(vectors),
             status_of_run: 0,
             signals: Fd::NONE,
             outputs: [supervise::Output::NONE; 2],
-            supervisor: 0,
-            launcher: Fd::NONE,
-            directory: Fd::CWD,
-            status: [Fd::NONE; 2],
-            shared: plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart),
-            vectors: plan.options.vectors,
+            umask: 0,
+            mask,
+            here: Ok(ZStr::new(c"")),
+            vectors,
             identity: identity::Identity::new(),
-            ignores_children: false,
         }
     }
 
@@ -225,13 +239,22 @@ impl<'a> Launch<'a> {
     ///
     /// # Errors
     /// Why a step failed; [`Launch::step`] is which. Then nothing is left.
+    #[inline(never)]
     pub fn run(&mut self) -> Result<(), Reason> {
+        let plan = &self.plan;
+        self.umask = sys::umask(0);
+        self.used = plan.kept.low | plan.notification_bit() | 0b111;
+        self.shared = plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart);
+        self.vectors = plan.options.vectors;
+        if plan.needs_here() {
+            self.here = sys::getcwd();
+        }
         let mut first = Step::Trust;
         loop {
             let done = if self.plan.foreground() {
-                self.finish(first)
+                self.take(first, ORDER.len())
             } else {
-                self.take(first, Step::Session as usize, None).and_then(|()| self.detach())
+                self.take(first, Step::Session as usize).and_then(|()| self.detach())
             };
             let Err(reason) = done else {
                 return Ok(());
@@ -256,56 +279,16 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Takes the steps from `first` up to number `end`. `path` is room for COMMAND's, which begins with the directory
-    /// where bgexec was started.
-    fn take(&mut self, first: Step, end: usize, path: Option<&mut Path>) -> Result<(), Reason> {
-        for &step in ORDER {
-            if step >= first && (step as usize) < end && self.plan.includes(step) {
+    /// Takes the steps from `first` up to number `end`.
+    fn take(&mut self, first: Step, end: usize) -> Result<(), Reason> {
+        let mut next = first as usize;
+        while next < end
+            && let (Some(&step), Some(action)) = (ORDER.get(next), ACTIONS.get(next))
+        {
+            next += 1;
+            if self.plan.includes(step) {
                 self.step = step;
-                match step {
-                    Step::Trust => self.trust()?,
-                    Step::Fill => self.fill()?,
-                    Step::Keep => self.keep()?,
-                    Step::FindUser => self.find_user()?,
-                    Step::FindGroup => self.find_primary_group()?,
-                    Step::FindGroups => self.find_groups()?,
-                    Step::Stdin => self.open_stream(0)?,
-                    Step::Stdout => self.open_stream(1)?,
-                    Step::Stderr => self.open_stream(2)?,
-                    Step::OpenNotification => self.open_notification()?,
-                    Step::OpenChildPidfile => self.open_lock(Lock::ChildPidfile)?,
-                    Step::OpenLockfile => self.open_lock(Lock::Lockfile)?,
-                    Step::OpenPidfile => self.open_lock(Lock::Pidfile)?,
-                    Step::Pipe => self.open_pipe()?,
-                    Step::Session | Step::Daemon => {} // taken before there was a daemon: see `detach`
-                    Step::Group => self.lead_group()?,
-                    Step::Unshare => self.unshare()?,
-                    Step::Redirect => self.redirect()?,
-                    Step::Close => self.close_others()?,
-                    Step::PassDescriptor => self.pass_descriptor()?,
-                    Step::LockChildPidfile => self.lock(Lock::ChildPidfile)?,
-                    Step::LockLockfile => self.lock(Lock::Lockfile)?,
-                    Step::LockPidfile => self.lock(Lock::Pidfile)?,
-                    Step::Truncate => self.truncate()?,
-                    Step::Record => self.write_pid(Lock::Pidfile)?,
-                    Step::Supervise => return Err(self.supervise()),
-                    Step::RecordChild => self.write_pid(Lock::ChildPidfile)?,
-                    Step::Signals => self.reset_signals()?,
-                    Step::Nice => sys::setpriority(self.plan.value(Value::Nicelevel).unwrap_or(0) as i32)?,
-                    Step::Ioprio => sys::ioprio_set(self.plan.value(Value::Iosched).unwrap_or(0))?,
-                    Step::OomScore => self.adjust_oom_score()?,
-                    Step::Chroot => self.chroot()?,
-                    Step::Limits => self.set_limits()?,
-                    Step::Groups => self.set_groups()?,
-                    Step::Gid => self.set_gid()?,
-                    Step::Uid => self.set_uid()?,
-                    Step::NoNewPrivs => sys::set_no_new_privs()?,
-                    Step::Terminal => sys::set_controlling_terminal(Fd::STDIN)?,
-                    Step::Chdir => sys::chdir(self.word())?,
-                    Step::Umask => self.set_umask(),
-                    Step::Execute => return Err(self.execute(path)),
-                    Step::Wait => {} // taken when there is a daemon: see `wait` and `notify`
-                }
+                action(self)?;
                 if self.plan.options.has(Opt::Verbose) {
                     self.tell()?;
                 }
@@ -334,7 +317,7 @@ impl<'a> Launch<'a> {
         if !sys::ids_agree() {
             return Err(Reason::IDS_DIFFER);
         }
-        if self.plan.is_init() && !self.plan.is_pid_1() {
+        if self.plan.is_init() && sys::getpid() != 1 {
             sys::set_child_subreaper()?;
         }
         Ok(())
@@ -356,8 +339,9 @@ impl<'a> Launch<'a> {
     }
 
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
-    fn set_umask(&self) {
-        let default = if self.plan.keeps_surroundings() { self.umask } else { 0 };
-        sys::umask(self.plan.value(Value::Umask).map_or(default, |mask| mask as u32));
+    fn set_umask(&self) -> Result<(), Reason> {
+        let keeps = self.plan.keeps_surroundings() && !self.plan.options.has(Opt::Umask);
+        sys::umask(if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 });
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Launch, Step};
+use crate::options::Opt;
 use crate::plan::Value;
 use crate::report::Reason;
 use crate::scan;
@@ -16,10 +17,10 @@ const DEATH: u64 = 200;
 /// The signals that end a wait.
 const SIGNALS: SignalSet = SignalSet::NONE.with(SIGCHLD).with(SIGINT).with(SIGTERM).with(SIGHUP);
 
-impl Launch<'_> {
+impl Launch {
     /// Opens what COMMAND tells its readiness by.
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
-        if self.plan.value(Value::Notify) == Some(scan::SOCKET) {
+        if self.plan.value(Value::Notify) == scan::SOCKET {
             let mut address = [0; 16];
             self.notification[0] = sys::notification_socket(&mut address)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
@@ -35,7 +36,7 @@ impl Launch<'_> {
     /// Gives COMMAND the descriptor that it tells its readiness on.
     pub(super) fn pass_descriptor(&self) -> Result<(), Reason> {
         if self.notification[1].is_some() {
-            let number = self.plan.value(Value::Notify).unwrap_or(0);
+            let number = self.plan.value(Value::Notify);
             sys::dup3(self.notification[1], Fd(number as u32), 0)?;
         }
         Ok(())
@@ -49,16 +50,16 @@ impl Launch<'_> {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         if self.notification[0].is_some() {
-            let time = match self.plan.value(Value::NotifyTimeout).unwrap_or(60_000) {
+            let time = match self.plan.value(Value::NotifyTimeout) {
                 0 => Time::ENDLESS,
                 time => Time::new(time),
             };
             self.wait_for(self.notification[0], time, Err(Reason::NOT_READY))?;
         }
-        match self.plan.value(Value::AliveAfter) {
-            Some(time) => self.wait_for(Fd::NONE, Time::new(time), Ok(())),
-            None => Ok(()),
+        if self.plan.options.has(Opt::AliveAfter) {
+            self.wait_for(Fd::NONE, Time::new(self.plan.value(Value::AliveAfter)), Ok(()))?;
         }
+        Ok(())
     }
 
     /// Waits for a notification from `source`. What the end of the `time` means is the `verdict`.

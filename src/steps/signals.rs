@@ -8,7 +8,7 @@ use crate::report::Reason;
 use crate::sys::abi::{NSIG, SIGCHLD, SIGKILL, SIGSTOP};
 use crate::sys::{self, SignalSet};
 
-impl Launch<'_> {
+impl Launch {
     /// Sets every disposition to the default, or to ignored where that was asked for, and empties the mask.
     pub(super) fn reset_signals(&self) -> Result<(), Reason> {
         let keep = self.plan.options.has(Opt::KeepSignals);

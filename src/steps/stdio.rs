@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
+use crate::options::Opt;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
@@ -12,14 +13,21 @@ use crate::sys::abi::{
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, Stat};
 
-impl Launch<'_> {
+impl Launch {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
     /// still were closed, and is there on every system.
     pub(super) fn fill(&mut self) -> Result<(), Reason> {
         for number in 0..3 {
             if sys::fcntl(Fd(number), F_GETFD, 0).is_err() {
                 sys::openat(Fd::CWD, ZStr::new(c"/"), O_PATH, 0)?;
-                self.closed |= 1 << number;
+                let stream = match number {
+                    0 => Opt::Stdin,
+                    1 => Opt::Stdout,
+                    _ => Opt::Stderr,
+                };
+                if self.plan.options.value(stream).is_none() {
+                    self.plan.options.settle(stream, Some(NULL_DEVICE));
+                }
             }
         }
         Ok(())
@@ -39,7 +47,6 @@ impl Launch<'_> {
                     fd = self.own(fd, false)?;
                 }
             }
-            Stream::Inherited if self.closed >> number & 1 == 0 => return Ok(()),
             _ if !fd.is_some() => {
                 fd = null_device()?;
                 fd = self.own(fd, false)?;

@@ -8,7 +8,7 @@ use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
 use crate::scan::Schedule;
-use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN, SIGTERM};
+use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Pid};
 
@@ -17,7 +17,7 @@ const POLL: u64 = 20;
 
 /// A daemon that is to be stopped.
 struct Target<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a Plan,
     pidfile: Fd,
     pid: Pid,
     /// The process itself, which no other can take the place of; none where the kernel has no such descriptors.
@@ -39,10 +39,8 @@ pub fn status(plan: &Plan) -> Result<u32, Reason> {
 pub fn stop(plan: &Plan) -> Result<(), Reason> {
     let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE };
     target.find()?;
-    if let Some(signal) = plan.value(Value::Signal)
-        && !plan.options.has(Opt::Retry)
-    {
-        return target.send(signal as u32);
+    if plan.options.has(Opt::Signal) && !plan.options.has(Opt::Retry) {
+        return target.send(plan.value(Value::Signal) as u32);
     }
     for item in schedule(plan, ZStr::new(c"TERM/30/KILL/5")) {
         target.send(item.signal())?;
@@ -56,7 +54,7 @@ pub fn stop(plan: &Plan) -> Result<(), Reason> {
 
 /// The schedule of `--retry`, or else the usual one.
 pub(super) fn schedule(plan: &Plan, usual: Word) -> Schedule {
-    Schedule::new(plan.options.value(Opt::Retry), usual, plan.value(Value::Signal).unwrap_or(SIGTERM.into()))
+    Schedule::new(plan.options.value(Opt::Retry), usual, plan.value(Value::Signal))
 }
 
 impl Target<'_> {

@@ -42,7 +42,7 @@ impl Output {
     }
 }
 
-impl<'a> Launch<'a> {
+impl Launch {
     /// Supervises COMMAND; returns only why it could not be started the first time.
     pub(super) fn supervise(&mut self) -> Reason {
         if let Err(reason) = self.start_supervising() {
@@ -91,7 +91,7 @@ impl<'a> Launch<'a> {
 
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self) -> Result<(), Reason> {
-        let mut restarts = self.plan.value(Value::RestartCount).unwrap_or(u64::MAX);
+        let mut restarts = self.plan.value(Value::RestartCount);
         let mut time = Time::ENDLESS;
         loop {
             let event = self.attend(&mut time)?;
@@ -108,14 +108,14 @@ impl<'a> Launch<'a> {
                 return Ok(());
             }
             restarts -= 1;
-            time = Time::new(self.plan.value(Value::RestartDelay).unwrap_or(1000));
+            time = Time::new(self.plan.value(Value::RestartDelay));
         }
     }
 
     /// Ends COMMAND by the schedule.
     fn end(&mut self) -> Result<(), Reason> {
         // Five seconds less than who stops the supervisor by the usual schedule gives it.
-        for item in stop::schedule(self.plan, ZStr::new(c"TERM/25/KILL/5")) {
+        for item in stop::schedule(&self.plan, ZStr::new(c"TERM/25/KILL/5")) {
             let _ = sys::kill(self.daemon, item.signal()); // it may have ended: that is seen next
             let mut time = Time::new(item.wait());
             loop {

@@ -19,7 +19,7 @@ const DEATH: u64 = 1000;
 /// How often it is asked for meanwhile, in milliseconds.
 const POLL: u64 = 20;
 
-impl Launch<'_> {
+impl Launch {
     /// Stays until COMMAND ends; gives its exit status, or 128 and the signal that killed it. Every signal that comes is
     /// COMMAND's. As init every other child is reaped, too.
     pub fn stay(&mut self) -> Result<u32, Reason> {

@@ -33,7 +33,6 @@ pub struct Errno(NonZeroU32);
 
 impl Errno {
     pub(super) const IO: Errno = Errno::new(abi::EIO);
-    pub(super) const NAMETOOLONG: Errno = Errno::new(abi::ENAMETOOLONG);
     /// ENOENT: no such file or directory.
     pub const NOENT: Errno = Errno::new(abi::ENOENT);
 

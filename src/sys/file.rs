@@ -2,11 +2,9 @@
 
 #![allow(unsafe_code)]
 
-use core::mem::MaybeUninit;
-
 use super::abi;
 use super::call::{Errno, Result, call, done, number, persist, value};
-use super::zstr::ZStr;
+use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -340,93 +338,16 @@ pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::getdents64) }
 }
 
-/// A path under construction, behind that of the working directory: room for two of the longest that the kernel takes.
-#[repr(C)]
-pub struct Path {
-    /// Why the working directory has no path.
-    lost: Option<Errno>,
-    /// Where what follows the working directory begins.
-    base: usize,
-    length: usize,
-    bytes: [MaybeUninit<u8>; 2 * abi::PATH_MAX],
-}
-
-impl Path {
-    /// An empty path. The room is not touched before it is used.
-    #[allow(clippy::new_without_default, reason = "nobody needs another way")]
-    #[inline(always)]
-    pub const fn new() -> Self {
-        Path { lost: None, base: 0, length: 0, bytes: [const { MaybeUninit::uninit() }; 2 * abi::PATH_MAX] }
-    }
-
-    /// `getcwd()`—Makes relative paths begin with the working directory, as it is now.
-    ///
-    /// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
-    pub fn start_here(&mut self) {
-        // SAFETY: the kernel writes within the buffer.
-        match value(unsafe { call!(getcwd, self.bytes.as_mut_ptr(), abi::PATH_MAX) }) {
-            // A directory outside of the root has a path that does not begin with a slash.
-            Ok(size) if self.first() == b'/' => self.base = size as usize, // with the NUL: room for a slash
-            Ok(_) => self.lost = Some(Errno::NOENT),
-            Err(errno) => self.lost = Some(errno),
-        }
-    }
-
-    fn first(&self) -> u8 {
-        self.bytes.first().map_or(0, |byte| {
-            // SAFETY: called once the kernel has written here.
-            unsafe { byte.assume_init() }
-        })
-    }
-
-    /// Begins a path anew, behind the working directory.
-    pub fn restart(&mut self) {
-        self.length = self.base;
-    }
-
-    /// Appends what a string has before `end`.
-    pub fn push(&mut self, mut text: ZStr, end: u8) {
-        while !text.ends(end) {
-            self.push_byte(text.first());
-            text = text.rest();
-        }
-    }
-
-    /// Appends a byte.
-    pub fn push_byte(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            slot.write(byte);
-        }
-        self.length += 1;
-    }
-
-    /// The path as a string, with the working directory if it is relative.
-    ///
-    /// # Errors
-    /// ENAMETOOLONG if it does not fit; for a relative one ENOENT and others if the working directory has no path.
-    pub fn as_zstr(&mut self) -> Result<ZStr<'_>> {
-        if self.length >= self.bytes.len() {
-            return Err(Errno::NAMETOOLONG);
-        }
-        let mut start = self.base;
-        self.push_byte(0);
-        self.length -= 1;
-        let first = self.bytes.as_ptr().cast::<u8>();
-        // SAFETY: what follows the base is written, the NUL at least.
-        let byte = unsafe { first.add(start) };
-        // SAFETY: the same.
-        if unsafe { byte.read() } != b'/' {
-            if let Some(errno) = self.lost {
-                return Err(errno);
-            }
-            if let Some(slot) = self.bytes.get_mut(start.wrapping_sub(1)) {
-                slot.write(b'/');
-                start = 0;
-            }
-        }
-        // SAFETY: the working directory was written by the kernel, what follows it by `push`, and all ends with a NUL.
-        let start = unsafe { first.add(start) };
-        // SAFETY: the same.
-        Ok(unsafe { ZStr::from_ptr(start) })
-    }
+/// `getcwd()`—The path of the working directory.
+///
+/// # Errors
+/// ENOENT: it was removed, or is outside of the root and has no path;
+/// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
+pub fn getcwd() -> Result<Word> {
+    let buffer = super::process::mmap(abi::PATH_MAX).ok_or(Errno::NOMEM)?;
+    // SAFETY: the kernel writes within the buffer.
+    value(unsafe { call!(getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
+    let path = ZStr::terminate(buffer);
+    // A directory outside of the root has a path that does not begin with a slash.
+    if path.first() == b'/' { Ok(path) } else { Err(Errno::NOENT) }
 }

@@ -15,6 +15,7 @@ mod poll;
 mod process;
 mod signal;
 mod socket;
+mod text;
 pub mod zstr;
 
 pub use call::{Errno, Result};
@@ -24,3 +25,4 @@ pub use poll::*;
 pub use process::*;
 pub use signal::*;
 pub use socket::*;
+pub use text::{Text, room};

@@ -56,7 +56,7 @@ const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64"
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
-    let mut action = [0; ACTION];
+    let mut action = [0_usize; ACTION];
     action[DISPOSITION] = handler & 1;
     // SAFETY: the kernel reads the structure, in which no handler is a function.
     done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
@@ -67,7 +67,7 @@ pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
 /// # Errors
 /// EINVAL: no such signal; [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
 pub fn is_ignored(signal: u32) -> Result<bool> {
-    let mut action = [0; ACTION];
+    let mut action = [0_usize; ACTION];
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
     Ok(action[DISPOSITION] == 1)

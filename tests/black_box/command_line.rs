@@ -121,6 +121,13 @@ mod refused {
     }
 
     #[test]
+    fn variable_to_remove_that_is_no_name() {
+        assert_refused(&["--unset", "A=B"], "--unset A=B: not a name");
+        assert_refused(&["--unset=A=B"], "--unset=A=B: not a name");
+        assert_refused(&["-E", "A"], "-E A: not K=V");
+    }
+
+    #[test]
     fn nothing_is_touched_before_the_command_line_is_understood() {
         let sandbox = Sandbox::new();
         let output = sandbox.bgexec(&["-p", "x.pid", "-O", "log", "-l", "x.lock", "-k", "9"]).probe(["stay"]).run();
@@ -320,6 +327,20 @@ mod verbose {
         let places = ["log", "x.lock", "x.pid", "/", "probe"].map(|word| output.stderr.find(word));
         assert!(places.iter().all(Option::is_some), "{}", output.stderr);
         assert!(is_alive(sandbox.report().pid));
+    }
+
+    #[test]
+    fn tells_no_word_of_a_step_that_is_about_none() {
+        let output = Sandbox::new().bgexec(&["-v", "--no-new-privs", "true"]).run();
+        assert!(output.stderr.contains("bgexec: set no_new_privs\n"), "{}", output.stderr);
+    }
+
+    #[test]
+    fn tells_nothing_of_streams_that_are_kept() {
+        let output = Sandbox::new().bgexec(&["-F", "-v", "true"]).run();
+        assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+        assert!(!output.stderr.contains("bgexec: open"), "{}", output.stderr);
+        assert!(output.stderr.contains("bgexec: redirect streams\n"), "{}", output.stderr);
     }
 
     #[test]
