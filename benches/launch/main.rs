@@ -7,35 +7,24 @@
 //! The programs are started in a random order in every round, so that what disturbs one disturbs all, and compared within
 //! a round. All run on one processor, ahead of everything else where the kernel allows that.
 
-#[cfg(target_arch = "x86_64")]
 mod assembly;
-#[cfg(target_arch = "x86_64")]
 mod candidates;
-#[cfg(target_arch = "x86_64")]
 mod measure;
-#[cfg(target_arch = "x86_64")]
 mod plot;
-#[cfg(target_arch = "x86_64")]
 mod process;
-#[cfg(target_arch = "x86_64")]
 mod statistics;
-#[cfg(target_arch = "x86_64")]
 mod sweep;
-#[cfg(target_arch = "x86_64")]
 mod table;
 
-#[cfg(not(target_arch = "x86_64"))]
+use std::env;
+use std::path::Path;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 fn main() {
-    println!("not run: the floor is written for x86_64");
-}
-
-#[cfg(target_arch = "x86_64")]
-fn main() {
-    use std::env;
-    use std::path::Path;
-
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
+    if !cfg!(target_arch = "x86_64") {
+        return println!("not measured: the floor is written for x86_64");
+    }
     let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
     let quick = words.first().is_some_and(|word| word == "quick");
     let rounds = match words.first() {
