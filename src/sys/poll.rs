@@ -66,7 +66,7 @@ pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
     let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, number::ppoll) };
     #[cfg(target_pointer_width = "32")]
     let ready = match ready {
-        Err(errno) if errno.is(abi::ENOSYS) => ppoll32(descriptors, time),
+        Err(_) => ppoll32(descriptors, time),
         ready => ready,
     };
     if ready? == 0 {
@@ -75,7 +75,7 @@ pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
     Ok(())
 }
 
-/// The same before Linux 5.1, where a time of 64 bits is unknown.
+/// The same before Linux 5.1, and under filters of containers older than that, which know of no time of 64 bits.
 #[cfg(target_pointer_width = "32")]
 fn ppoll32(descriptors: &mut [PollFd], time: &mut Time) -> Result<u32> {
     let mut narrow = [time.seconds.min(i32::MAX.into()) as usize, time.nanoseconds as usize];

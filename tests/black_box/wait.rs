@@ -320,7 +320,8 @@ mod surroundings {
             let launch = sandbox.bgexec(&["-w"]).probe(["stay"]);
             let running = if leads { launch.leading_group() } else { launch }.spawn();
             let report = sandbox.report();
-            assert_eq!(children(running.pid()), [report.pid]);
+            // The leader may still be about to be reaped.
+            eventually("the command is the only child", || (children(running.pid()) == [report.pid]).then_some(()));
             assert_eq!(report.pgid, report.pid);
             assert_ne!(report.sid, report.pid);
             assert_eq!((report.blocked, report.ignored, report.caught), (0, 0, 0));
