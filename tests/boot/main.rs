@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 
 use machine::Machine;
 
-/// What a daemon says of itself that has a session, a process group of its own, the null device and the lock of its pidfile, and nothing else.
+/// What a daemon says of itself that has a session, a process group of its own, the null device, the lock of its pidfile, and
+/// nothing else.
 fn daemon(name: &str) -> String {
     format!("> daemon {name}: is in session PID, leads group PID, 0 device 1:3, 1 device 1:3, 2 device 1:3, 63 file")
 }
