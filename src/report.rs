@@ -47,7 +47,7 @@ macro_rules! reasons {
 }
 
 reasons! {
-EPERM "Operation not permitted"
+    EPERM "Operation not permitted"
     ENOENT "No such file or directory"
     EIO "Input/output error"
     ENXIO "No such device or address"

@@ -126,9 +126,11 @@ fn errnos() -> BTreeMap<&'static str, i32> {
 fn rows() -> Vec<(String, String)> {
     let report = program().into_iter().find(|source| source.is_in(&["src/report.rs"])).expect("it is there");
     let code = report.code();
-    let rows = code.lines().skip_while(|line| *line != "errnos! {").skip(1).take_while(|line| *line != "}");
-    rows.filter_map(|row| row.trim().split_once(' '))
-        .map(|(name, text)| (name.to_owned(), text.trim_matches('"').to_owned()))
+    let rows = code.lines().skip_while(|line| *line != "reasons! {").skip(1).map(str::trim);
+    // Those of bgexec's own follow, behind a text for all other errors.
+    rows.take_while(|row| row.starts_with('E'))
+        .filter_map(|row| row.split_once(' '))
+        .map(|(name, text)| (name.to_owned(), text.trim_matches(['"', ';']).to_owned()))
         .collect()
 }
 
