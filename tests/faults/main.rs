@@ -129,11 +129,13 @@ struct Outcome {
 }
 
 fn launch(case: &str, directory: &Path, harm: Option<(Place, i32)>) -> Outcome {
-    let _ = fs::remove_dir_all(directory);
+    // Each run has its own: a command that an earlier one left running may still write.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let directory = &directory.join(RUNS.fetch_add(1, Relaxed).to_string());
     fs::create_dir_all(directory.join("of-probe")).expect("a directory can be made");
-    for open in [directory.to_owned(), directory.join("of-probe")] {
+    for open in [directory.clone(), directory.join("of-probe")] {
         use std::os::unix::fs::PermissionsExt;
-        let mode = if open == directory { 0o755 } else { 0o777 };
+        let mode = if open == *directory { 0o755 } else { 0o777 };
         fs::set_permissions(open, fs::Permissions::from_mode(mode)).expect("it is ours");
     }
     let path = directory.to_str().expect("UTF-8");
@@ -172,6 +174,7 @@ fn launch(case: &str, directory: &Path, harm: Option<(Place, i32)>) -> Outcome {
     let files = fs::read_dir(directory).expect("it is there").flatten().filter(|entry| entry.file_name() != "of-probe");
     let size = |entry: &fs::DirEntry| entry.metadata().map_or(0, |metadata| metadata.len());
     let files = files.map(|entry| (entry.file_name().to_string_lossy().into_owned(), size(&entry))).collect();
+    let _ = fs::remove_dir_all(directory); // the rest goes with the test's own
     Outcome { trace, stderr: told, report: found.map(|text| steady(&text, path)), files }
 }
 
@@ -267,14 +270,13 @@ fn every_call_fails_in_every_way_and_the_promise_holds() {
     }
     let (next, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let violations = Mutex::new(vec![]);
-    let work = |number: usize| {
-        let directory = home.path().join(format!("w{number}"));
+    let work = || {
         while let Some(case) = CASES.get(next.fetch_add(1, Relaxed)) {
-            let unharmed = launch(case, &directory, None);
+            let unharmed = launch(case, home.path(), None);
             assert_eq!((unharmed.trace.status, unharmed.report.is_some()), (0, true), "{case}: {}", unharmed.stderr);
             for &(place, call) in unharmed.trace.calls.iter() {
                 for &errno in errnos(call) {
-                    let outcome = launch(case, &directory, Some((place, errno)));
+                    let outcome = launch(case, home.path(), Some((place, errno)));
                     if outcome.trace.harmed {
                         runs.fetch_add(1, Relaxed);
                     }
@@ -288,9 +290,8 @@ fn every_call_fails_in_every_way_and_the_promise_holds() {
         }
     };
     std::thread::scope(|scope| {
-        for number in 0..4 {
-            let work = &work;
-            scope.spawn(move || work(number));
+        for _ in 0..4 {
+            scope.spawn(work);
         }
     });
     let violations = violations.into_inner().expect("no panic while it was held");
