@@ -1,5 +1,4 @@
-//! A tracer (ptrace(2), x86_64 alone): sees every system call of a launch and may have one of them fail, or kill who
-//! makes it.
+//! A tracer (ptrace(2), x86_64 alone): sees every system call of a launch and may have one of them fail.
 
 #![allow(unsafe_code, reason = "ptrace, and the child that asks to be traced")]
 
@@ -34,15 +33,6 @@ mod abi {
 pub struct Place {
     pub process: usize,
     pub index: usize,
-}
-
-/// What is done to a call.
-#[derive(Clone, Copy, Debug)]
-pub enum Harm {
-    /// It is not made, and fails with this errno; close alone is made, as the kernel closes whatever it answers.
-    Errno(i32),
-    /// Whoever is about to make it gets this signal.
-    Signal(i32),
 }
 
 /// What the tracer saw.
@@ -92,13 +82,15 @@ fn request(what: usize, pid: i32, address: usize, value: usize) -> isize {
     unsafe { sc::syscall!(PTRACE, what, pid, address, value) as isize }
 }
 
-pub fn signal(pid: i32, number: i32) {
+/// Sends a signal.
+fn signal(pid: i32, number: i32) {
     // SAFETY: takes no pointer.
     unsafe { sc::syscall!(KILL, pid, number) };
 }
 
-/// Runs a command to the end of its first process, harming it once.
-pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trace> {
+/// Runs a command to the end of its first process. The call at the given place, if there is one, is not made but fails
+/// with the errno; `close` alone is made all the same, as the kernel closes whatever it answers.
+pub fn run(mut command: Command, harm: Option<(Place, i32)>) -> io::Result<Trace> {
     // SAFETY: one system call.
     unsafe {
         command.pre_exec(|| match request(abi::TRACEME, 0, 0, 0) {
@@ -109,7 +101,7 @@ pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trac
     let launcher = command.spawn()?.id() as i32;
     RUNNING.lock().expect("no panic while it is held").insert(launcher, (Instant::now(), false));
     let mut trace = Trace::default();
-    let mut made = 1;
+    let (mut made, mut ended) = (1, false);
     let mut tracees = BTreeMap::from([(launcher, Tracee::default())]);
     let mut executed = vec![];
     let mut seen = vec![launcher];
@@ -124,6 +116,12 @@ pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trac
             tracees.remove(&pid);
             if pid == launcher {
                 trace.status = status;
+                // Where an ended launcher told of success, the end of an execve may still be on its way here.
+                let mut running = RUNNING.lock().expect("no panic while it is held");
+                running.extend(tracees.keys().map(|&pid| (pid, (Instant::now(), false))));
+                ended = true;
+            }
+            if ended && (trace.status != 0 || !executed.is_empty() || tracees.is_empty()) {
                 break;
             }
             continue;
@@ -143,16 +141,12 @@ pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trac
                 tracee.calls += 1;
                 trace.calls.push((place, number));
                 match harm {
-                    Some((at, Harm::Errno(errno))) if at == place => {
+                    Some((at, errno)) if at == place => {
                         trace.harmed = true;
                         tracee.failing = Some(errno);
                         if number != sc::nr::CLOSE {
                             request(abi::POKEUSER, pid, abi::ORIG_RAX, usize::MAX);
                         }
-                    }
-                    Some((at, Harm::Signal(number))) if at == place => {
-                        trace.harmed = true;
-                        signal(pid, number);
                     }
                     _ => {}
                 }
@@ -163,7 +157,11 @@ pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trac
             if pid != launcher {
                 executed.push(pid);
                 tracees.remove(&pid);
+                RUNNING.lock().expect("no panic while it is held").remove(&pid);
                 request(abi::DETACH, pid, 0, 0);
+                if ended {
+                    break;
+                }
                 continue;
             }
         } else if (1..4).contains(&event) {
@@ -185,8 +183,11 @@ pub fn run(mut command: Command, harm: Option<(Place, Harm)>) -> io::Result<Trac
         }
         request(abi::SYSCALL, pid, 0, pass as usize);
     }
-    let watched = RUNNING.lock().expect("no panic while it is held").remove(&launcher);
-    trace.hung = watched.is_some_and(|(_, hung)| hung);
+    let mut running = RUNNING.lock().expect("no panic while it is held");
+    for pid in &seen {
+        trace.hung |= running.remove(pid).is_some_and(|(_, hung)| hung);
+    }
+    drop(running);
     let there = |pid: &i32| std::path::Path::new(&format!("/proc/{pid}")).exists();
     seen.retain(|pid| *pid != launcher && there(pid));
     (trace.executed, trace.left) = seen.into_iter().partition(|pid| executed.contains(pid));
