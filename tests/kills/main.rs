@@ -44,13 +44,16 @@ fn killed_at_every_step_and_the_promise_holds() {
     let violations = Mutex::new(vec![]);
     let work = || {
         while let Some(words) = CASES.get(next.fetch_add(1, Relaxed)) {
-            let case = Case(words);
+            let case = Case::new(words);
             let plan = verdict::kills(case, home.path());
             for (number, kill) in plan.into_iter().enumerate() {
                 if all || number % PARTS == part {
                     kills.fetch_add(1, Relaxed);
                     if let Some(broken) = verdict::violation(case, home.path(), kill) {
-                        let line = format!("[{words}] {kill:?}: {broken}");
+                        let line = format!(
+                            "[{words}] {:?} before call {} at {:?}: {broken}",
+                            kill.harm, kill.call, kill.place
+                        );
                         println!("{line}");
                         violations.lock().expect("no panic while it is held").push(line);
                     }

@@ -52,13 +52,20 @@ pub const CASES: &[&str] = &[
     "--chroot / -p DIR/pid",
 ];
 
-/// A combination of options, asked for what it means.
+/// A combination of options, asked for what it means, and the program that gets them.
 #[derive(Clone, Copy)]
-pub struct Case(pub &'static str);
+pub struct Case<'p> {
+    pub words: &'static str,
+    pub program: &'p Path,
+}
 
-impl Case {
+impl Case<'_> {
+    pub fn new(words: &'static str) -> Self {
+        Self { words, program: Path::new(env!("CARGO_BIN_EXE_bgexec")) }
+    }
+
     pub fn has(self, option: &str) -> bool {
-        self.0.split(' ').any(|word| word == option)
+        self.words.split(' ').any(|word| word == option)
     }
 
     /// Whether the launcher's status is COMMAND's.
@@ -118,16 +125,23 @@ impl Start {
         true
     }
 
+    /// What COMMAND found, once it has written that.
+    pub fn report(&self, file: &Path) -> Option<String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            match fs::read_to_string(file) {
+                Ok(report) => return Some(report),
+                Err(_) if Instant::now() > end => return None,
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
     /// Kills all that, supervisors first.
     pub fn end(&self) {
         self.processes().filter(|&pid| self.is_alive(pid)).for_each(|pid| trace::signal(pid, SIGKILL));
         self.processes().for_each(|pid| assert!(self.dies(pid, 20), "{pid} does not die"));
     }
-}
-
-/// The program that is tried: bgexec, or a form of it that is known to be wrong.
-fn program() -> PathBuf {
-    std::env::var_os("BGEXEC_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_bgexec").into(), PathBuf::from)
 }
 
 /// The example beside the tests.
@@ -147,8 +161,8 @@ pub fn prepare(directory: &Path) {
 /// it is killed, unless the launcher waits for its end.
 pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: Option<&Path>) -> Start {
     let path = directory.to_str().expect("UTF-8");
-    let mut words = case.0.split(' ').filter(|word| !word.is_empty()).peekable();
-    let mut command = Command::new(program());
+    let mut words = case.words.split(' ').filter(|word| !word.is_empty()).peekable();
+    let mut command = Command::new(case.program);
     if words.next_if_eq(&"LEAD").is_some() {
         command.process_group(0);
     }
@@ -156,7 +170,7 @@ pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: 
     if let Some(report) = report {
         command.arg("report").arg(report);
     }
-    if let Some(number) = case.0.split("fd:").nth(1).and_then(|rest| rest.split(' ').next()) {
+    if let Some(number) = case.words.split("fd:").nth(1).and_then(|rest| rest.split(' ').next()) {
         command.args(["put", number, "\n"]);
     }
     let waits_for_its_end = case.stays() || case.has("-F");

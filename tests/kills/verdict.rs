@@ -25,7 +25,7 @@ pub fn kills(case: Case, home: &Path) -> Vec<Kill> {
         unharmed.end();
         unharmed
     });
-    assert_eq!(unharmed.status(), Some(0), "{}: {}", case.0, unharmed.stderr);
+    assert_eq!(unharmed.status(), Some(0), "{}: {}", case.words, unharmed.stderr);
     let mut kills = vec![];
     let mut before = [usize::MAX; 8];
     for &(place, call) in &unharmed.trace.calls {
@@ -88,7 +88,10 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
     }
     let Some(status) = first.status() else {
         let killer = trace.status & 0x7f;
-        return (!is_launchers || killer != signal).then(|| format!("the launcher was killed by signal {killer}"));
+        // Its first call blocks all that can be blocked; in the foreground it is COMMAND itself that is killed.
+        let is_first = kill.is_some_and(|kill| kill.place == Place { process: 0, index: 0 });
+        let may_be = is_launchers && killer == signal && (signal == SIGKILL || is_first || case.has("-F"));
+        return (!may_be).then(|| format!("the launcher was killed by signal {killer}"));
     };
     let unseen = kill.is_some_and(|kill| kill.is_unseen) && !is_launchers && signal != SIGSTOP;
     if !case.supervises() && !unseen && !trace.unreaped.is_empty() {
