@@ -182,18 +182,22 @@ pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: 
         .env("PATH", "/bin")
         .env("BGEXEC_RUN", directory)
         .stderr(stderr.try_clone().expect("a descriptor is free"));
-    // SAFETY: two system calls.
-    unsafe {
-        command.pre_exec(|| {
-            sc::syscall!(SETGROUPS, 1, [GROUP].as_ptr()); // of no use to whoever may not
-            match sc::syscall!(DUP3, 0, DESCRIPTOR, 0) {
-                DESCRIPTOR => Ok(()),
-                _ => Err(io::Error::other("descriptor 0 is not open")),
-            }
-        })
-    };
+    // SAFETY: it makes two system calls and nothing else.
+    unsafe { command.pre_exec(give_away) };
     let trace = trace::run(command, harm).expect("the launch can be traced");
     Start { trace, stderr: read_whole(stderr), directory: directory.to_owned() }
+}
+
+/// Takes on what COMMAND must not have of its caller: a group and a descriptor.
+fn give_away() -> io::Result<()> {
+    let groups = [GROUP];
+    // SAFETY: the kernel reads the array. It is of no use to whoever may not.
+    unsafe { sc::syscall!(SETGROUPS, groups.len(), groups.as_ptr()) };
+    // SAFETY: takes no pointer.
+    match unsafe { sc::syscall!(DUP3, 0, DESCRIPTOR, 0) } {
+        DESCRIPTOR => Ok(()),
+        _ => Err(io::Error::other("descriptor 0 is not open")),
+    }
 }
 
 fn read_whole(mut file: File) -> String {
