@@ -70,7 +70,7 @@ const SEEDS: &[Seed] = &[
             "match verdict { Some(reason) => Err(reason), None => { let _ = ended; Ok(()) } }",
         )],
         words: "-p DIR/pid",
-        trial: Trial::Kills(Harm::Signal(SIGKILL)),
+        trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
     },
     Seed {
         name: "the umask is not set",
@@ -147,7 +147,7 @@ const SEEDS: &[Seed] = &[
         file: "src/main.rs",
         edits: &[("sys::rt_sigprocmask(SignalSet::ALL)", "sys::rt_sigprocmask(SignalSet::NONE)")],
         words: "-p DIR/pid",
-        trial: Trial::Kills(Harm::SignalToLauncher(SIGTERM)),
+        trial: Trial::Kills(Harm::Signal { number: SIGTERM, to: 0 }),
     },
 ];
 

@@ -59,10 +59,8 @@ pub struct Place {
 pub enum Harm {
     /// The call is not made, and fails with this errno; close alone is made, as the kernel closes whatever it answers.
     Errno(i32),
-    /// The process gets this signal; a stopped one goes on at once.
-    Signal(i32),
-    /// So does the launcher, whatever that is doing.
-    SignalToLauncher(i32),
+    /// A process, by the order of their making, gets a signal, if it has not ended; a stopped one goes on at once.
+    Signal { number: i32, to: usize },
 }
 
 /// What the tracer saw.
@@ -224,7 +222,7 @@ impl Traced {
             self.at_call(pid);
         } else if event == abi::EVENT_EXEC {
             self.trace.executed.push(pid);
-            if matches!(self.harm, Some((_, Harm::Signal(SIGSTOP) | Harm::SignalToLauncher(SIGSTOP)))) {
+            if matches!(self.harm, Some((_, Harm::Signal { number: SIGSTOP, .. }))) {
                 signal(pid, SIGCONT); // one that was stopped on its way through execve
             }
             request(abi::DETACH, pid, 0, 0);
@@ -262,6 +260,12 @@ impl Traced {
 
     /// At the beginning or the end of a system call.
     fn at_call(&mut self, pid: i32) {
+        let is_traced = |process: &i32| self.tracees.contains_key(process);
+        let process = |order: usize| self.seen.get(order).copied().filter(is_traced);
+        let victim = match self.harm {
+            Some((_, Harm::Signal { to, .. })) => process(to),
+            _ => None,
+        };
         let Some(tracee) = self.tracees.get_mut(&pid) else { return };
         let mut call = [0_u64; 11]; // struct ptrace_syscall_info
         request(abi::GET_SYSCALL_INFO, pid, size_of_val(&call), call.as_mut_ptr() as usize);
@@ -282,8 +286,7 @@ impl Traced {
                         request(abi::POKEUSER, pid, abi::ORIG_RAX, usize::MAX);
                     }
                 }
-                Harm::Signal(number) => signal(pid, number),
-                Harm::SignalToLauncher(number) => signal(self.launcher, number),
+                Harm::Signal { number, .. } => victim.into_iter().for_each(|victim| signal(victim, number)),
             },
             _ => {}
         }

@@ -38,9 +38,9 @@ pub fn kills(case: Case, home: &Path) -> Vec<Kill> {
         }
         before[place.process] = call;
         for signal in [SIGKILL, SIGTERM, SIGHUP, SIGSTOP] {
-            kills.push(Kill { place, call, harm: Harm::Signal(signal), is_unseen: is_unseen(signal) });
-            if place.process > 0 {
-                kills.push(Kill { place, call, harm: Harm::SignalToLauncher(signal), is_unseen: false });
+            for to in 0..=place.process {
+                let is_unseen = to == place.process && is_unseen(signal);
+                kills.push(Kill { place, call, harm: Harm::Signal { number: signal, to }, is_unseen });
             }
         }
     }
@@ -72,8 +72,7 @@ pub fn violation(case: Case, home: &Path, kill: Kill) -> Option<String> {
 pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &Path) -> Option<String> {
     let Start { trace, stderr, .. } = first;
     let (signal, is_launchers) = match kill {
-        Some(Kill { place, harm: Harm::Signal(signal), .. }) => (signal, place.process == 0),
-        Some(Kill { harm: Harm::SignalToLauncher(signal), .. }) => (signal, true),
+        Some(Kill { harm: Harm::Signal { number, to }, .. }) => (number, to == 0),
         _ => (0, false),
     };
     if trace.hung {
