@@ -108,9 +108,16 @@ impl Start {
 
     /// Whether one of them lives, which a zombie does not, and is not a stranger who has got its number since.
     pub fn is_alive(&self, pid: i32) -> bool {
+        // A process that is ending has no environment any more, but may still hold its locks.
+        trace::is_alive(pid) && self.is_marked(pid).is_none_or(|is_ours| is_ours)
+    }
+
+    /// Whether a process has this run's mark; `None` if it has no environment.
+    fn is_marked(&self, pid: i32) -> Option<bool> {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let mut variables = environment.split(|&byte| byte == 0);
-        variables.any(|variable| variable.strip_prefix(MARK) == Some(self.directory.as_os_str().as_bytes()))
+        let is_mark = |variable: &[u8]| variable.strip_prefix(MARK) == Some(self.directory.as_os_str().as_bytes());
+        (!environment.is_empty()).then(|| variables.any(is_mark))
     }
 
     /// Whether one of them dies within so many seconds.
@@ -139,7 +146,7 @@ impl Start {
 
     /// Kills all that, supervisors first.
     pub fn end(&self) {
-        self.processes().filter(|&pid| self.is_alive(pid)).for_each(|pid| trace::signal(pid, SIGKILL));
+        self.processes().filter(|&pid| self.is_marked(pid) == Some(true)).for_each(|pid| trace::signal(pid, SIGKILL));
         self.processes().for_each(|pid| assert!(self.dies(pid, 20), "{pid} does not die"));
     }
 }

@@ -138,7 +138,7 @@ fn wait() -> Option<(i32, i32)> {
 }
 
 /// Whether a process lives; a zombie does not.
-fn is_alive(pid: i32) -> bool {
+pub fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
