@@ -6,7 +6,7 @@ use super::wait::reap;
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
-use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
+use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL};
 use crate::sys::{self, Fd, Path, Pid};
 
 /// As vfork makes a child.
@@ -113,7 +113,13 @@ impl<'a> Launch<'a> {
             }
             return Ok(());
         }
-        let ended = if self.daemon == 0 { ended } else { reap(self.daemon) };
+        let ended = if self.daemon == 0 {
+            ended
+        } else {
+            // What a supervisor had started before it was killed is in its group.
+            let _ = sys::kill(-self.daemon, SIGKILL);
+            reap(self.daemon)
+        };
         if verdict.is_none() {
             self.step = Step::Execute;
         }
