@@ -100,7 +100,7 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
         })
         && (case.has("LEAD") || !case.supervises());
     let unseen = kill.is_some_and(|kill| kill.is_unseen) && !is_launchers && signal != SIGSTOP;
-    if !case.supervises() && !unseen && !is_leaders && !trace.unreaped.is_empty() {
+    if (status != 0 || !case.supervises()) && !unseen && !is_leaders && !trace.unreaped.is_empty() {
         return Some(format!("status {status}, and has not reaped {:?}", trace.unreaped));
     }
     let has_run = !trace.executed.is_empty();
@@ -124,7 +124,8 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
         return Some(format!("status {status} with {stderr:?}"));
     }
     let alive: Vec<_> = first.processes().filter(|&pid| !first.dies(pid, 1)).collect();
-    if !trace.left.is_empty() && !is_leaders || !alive.is_empty() {
+    // What a killed supervisor had made is nobody's child: it dies, but the launcher cannot wait for it.
+    if !trace.left.is_empty() && !is_leaders && !case.supervises() || !alive.is_empty() {
         return Some(format!("status {status}, and left processes {:?}, {alive:?}", trace.left));
     }
     let may_stay = |name: &str, size: u64| name == "room" || ["lock", "out", "err"].contains(&name) && size == 0;
