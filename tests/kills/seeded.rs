@@ -73,6 +73,13 @@ const SEEDS: &[Seed] = &[
         trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
     },
     Seed {
+        name: "a killed supervisor leaves its COMMAND behind",
+        file: "src/steps/detach.rs",
+        edits: &[("let _ = sys::kill(-self.daemon, SIGKILL);", "")],
+        words: "-r -R 60 -l DIR/lock",
+        trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
+    },
+    Seed {
         name: "the umask is not set",
         file: "src/steps/mod.rs",
         edits: &[("Step::Umask => self.set_umask()", "Step::Umask => {}")],
