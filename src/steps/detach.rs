@@ -6,7 +6,7 @@ use super::wait::reap;
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
-use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD};
+use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL};
 use crate::sys::{self, Fd, Pid};
 
 /// As vfork makes a child.
@@ -87,10 +87,15 @@ impl Launch {
         let mut verdict = None;
         loop {
             let mut record = [0; 8];
-            match sys::read(self.status[0], &mut record)? {
-                0 => break,
-                8 => {}
-                _ => return Err(Reason::ENDED),
+            match sys::read(self.status[0], &mut record) {
+                Ok(0) => break,
+                Ok(8) => {}
+                read => {
+                    // Whatever the daemon may have become, nobody will know.
+                    self.step = Step::Daemon;
+                    verdict = Some(read.map_or_else(Reason::from, |_| Reason::ENDED));
+                    break;
+                }
             }
             let bits = u64::from_ne_bytes(record);
             if let Some(&step) = ORDER.get((bits >> 32) as usize) {
@@ -113,7 +118,13 @@ impl Launch {
             }
             return Ok(());
         }
-        let ended = if self.daemon == 0 { ended } else { reap(self.daemon) };
+        let ended = if self.daemon == 0 {
+            ended
+        } else {
+            // What a supervisor had started before it was killed is in its group.
+            let _ = sys::kill(-self.daemon, SIGKILL);
+            reap(self.daemon)
+        };
         if verdict.is_none() {
             self.step = Step::Execute;
         }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
+use super::lock::recorded_daemon;
 use crate::report::Reason;
 use crate::sys::abi::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
@@ -35,6 +36,7 @@ impl Launch {
             sys::close(fd);
             fd = other;
         } else {
+            self.locks[lock as usize] = fd; // so that it is removed if the next fails
             fd = self.own(fd, true)?;
         }
         self.locks[lock as usize] = fd;
@@ -105,6 +107,10 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
 /// file is emptied.
 pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
     if sys::lock(pidfile).is_err() {
+        return;
+    }
+    // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock.
+    if recorded_daemon(pidfile).is_ok_and(|pid| pid != sys::getpid() as u32) {
         return;
     }
     let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);

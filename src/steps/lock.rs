@@ -102,7 +102,7 @@ fn recorded_pid(pidfile: Fd, path: &mut [u8; PATH.len()]) -> Result<u32, Reason>
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
 /// lives and started when the file was written. Without /proc there is none.
-fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
+pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let mut path = PATH;
     let pid = recorded_pid(pidfile, &mut path)?;
     if pid == 0 {

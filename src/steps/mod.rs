@@ -270,6 +270,7 @@ impl Launch {
             } else {
                 // Whoever runs already has its pidfile, locked or not.
                 if !(reason.is(Reason::RUNNING) && self.step != Step::LockLockfile) {
+                    self.release(self.null); // so that there is a number to look at /proc with
                     self.remove_pidfiles();
                 }
                 // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.

@@ -7,8 +7,8 @@ use crate::options::Opt;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY,
-    O_RDWR, O_WRONLY,
+    AT_EMPTY_PATH, EBADF, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH,
+    O_RDONLY, O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, Stat};
@@ -18,7 +18,10 @@ impl Launch {
     /// still were closed, and is there on every system.
     pub(super) fn fill(&mut self) -> Result<(), Reason> {
         for number in 0..3 {
-            if sys::fcntl(Fd(number), F_GETFD, 0).is_err() {
+            if let Err(errno) = sys::fcntl(Fd(number), F_GETFD, 0) {
+                if !errno.is(EBADF) {
+                    return Err(errno.into());
+                }
                 sys::openat(Fd::CWD, ZStr::new(c"/"), O_PATH, 0)?;
                 let stream = match number {
                     0 => Opt::Stdin,

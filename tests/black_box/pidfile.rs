@@ -430,3 +430,31 @@ mod refused {
         sandbox.bgexec(&["-p", "x"]).probe_as("second", ["stay"]).run().assert_started();
     }
 }
+
+/// A limit so low that there is no number left for a lock, or for what is opened after it.
+#[test]
+fn is_not_left_where_descriptors_run_out() {
+    for limit in 4..10 {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&["-p", "x.pid"]).limit(Resource::Nofile, limit).probe(["stay"]).run();
+        if output.status.success() {
+            assert!(is_alive(sandbox.pid("x.pid")), "{limit}");
+        } else {
+            output.assert_unable_to(125, "");
+            assert!(!sandbox.exists("x.pid"), "{limit}: {}", output.stderr);
+        }
+    }
+}
+
+/// The same where it stands for a daemon that has lost its lock: that one keeps it.
+#[test]
+fn of_a_daemon_without_a_lock_outlives_a_start_that_fails_early() {
+    for limit in 4..10 {
+        let sandbox = Sandbox::new();
+        sandbox.bgexec(&["-p", "x.pid"]).probe(["close", "stay"]).run().assert_started();
+        let pid = sandbox.report().pid;
+        let output = sandbox.bgexec(&["-p", "x.pid"]).limit(Resource::Nofile, limit).probe(["stay"]).run();
+        assert!(matches!(output.status.code(), Some(1 | 125)), "{limit}: {output:?}");
+        assert_eq!(sandbox.pid("x.pid"), pid, "{limit}: {}", output.stderr);
+    }
+}

@@ -1,0 +1,214 @@
+//! Starting bgexec with a combination of options, as often as wanted in one directory.
+
+#![allow(unsafe_code, reason = "Command::pre_exec: a caller's state can be set in no other way")]
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::trace::{self, Harm, Place, SIGKILL, Trace};
+
+/// A group that the caller is in, and a descriptor that it has open: neither is COMMAND's.
+pub const GROUP: u32 = 4242;
+pub const DESCRIPTOR: usize = 17;
+
+/// The variable by which the processes of a run are known: its value is the run's directory.
+const MARK: &[u8] = b"BGEXEC_RUN=";
+
+/// The combinations of options. `DIR` is the run's own directory; a word `LEAD` in front means that the caller leads a
+/// process group, so that there is a leader.
+pub const CASES: &[&str] = &[
+    "-v",
+    "LEAD",
+    "-p DIR/pid",
+    "LEAD -p DIR/pid",
+    "-l DIR/lock",
+    "-p DIR/pid -l DIR/lock",
+    "LEAD -p DIR/pid -l DIR/pid",
+    "LEAD -o DIR/out -e DIR/err --truncate -p DIR/pid",
+    "-u 65534:65534 --groups 65534,7",
+    "LEAD -u nobody -p DIR/pid",
+    "-c /tmp -k 022 -N 5 -I idle --oom-score-adj 100",
+    "--rlimit NOFILE=64 --no-new-privs -p DIR/pid",
+    "-F -p DIR/pid -O DIR/out",
+    "-w -p DIR/pid",
+    "LEAD -w -O DIR/out",
+    "--init -p DIR/pid",
+    "--notify fd:5 -p DIR/pid",
+    "LEAD --notify fd:9 -l DIR/lock",
+    "--alive-after 1 -p DIR/pid",
+    "-r -R 60 -p DIR/pid --child-pidfile DIR/child",
+    "LEAD -r -R 60 -H -O DIR/out -p DIR/pid",
+    "-r -R 60 -l DIR/lock",
+    "LEAD --print-pid -v -p DIR/pid",
+    "--no-close -p DIR/pid",
+    "--keep-signals --ignore-signal HUP",
+    "--session-leader -p DIR/pid",
+    "--chroot / -p DIR/pid",
+];
+
+/// A combination of options, asked for what it means, and the program that gets them.
+#[derive(Clone, Copy)]
+pub struct Case<'p> {
+    pub words: &'static str,
+    pub program: &'p Path,
+}
+
+impl Case<'_> {
+    pub fn new(words: &'static str) -> Self {
+        Self { words, program: Path::new(env!("CARGO_BIN_EXE_bgexec")) }
+    }
+
+    pub fn has(self, option: &str) -> bool {
+        self.words.split(' ').any(|word| word == option)
+    }
+
+    /// Whether the launcher's status is COMMAND's.
+    pub fn stays(self) -> bool {
+        self.has("-w") || self.has("--init")
+    }
+
+    /// Whether the launcher waits until COMMAND is ready.
+    pub fn waits(self) -> bool {
+        self.has("--notify") || self.has("--alive-after")
+    }
+
+    pub fn supervises(self) -> bool {
+        self.has("-r")
+    }
+
+    /// Whether there cannot be two.
+    pub fn locks(self) -> bool {
+        self.has("-p") || self.has("-l")
+    }
+}
+
+/// What came of a start.
+pub struct Start {
+    pub trace: Trace,
+    pub stderr: String,
+    directory: PathBuf,
+}
+
+impl Start {
+    /// The launcher's exit status, if no signal has killed it.
+    pub fn status(&self) -> Option<i32> {
+        (self.trace.status & 0x7f == 0).then_some(self.trace.status >> 8)
+    }
+
+    /// What it started and what lives on.
+    pub fn processes(&self) -> impl Iterator<Item = i32> {
+        self.trace.stay.iter().chain(&self.trace.executed).copied()
+    }
+
+    /// Whether one of them lives, which a zombie does not, and is not a stranger who has got its number since.
+    pub fn is_alive(&self, pid: i32) -> bool {
+        // A process that is ending has no environment any more, but may still hold its locks.
+        trace::is_alive(pid) && self.is_marked(pid).is_none_or(|is_ours| is_ours)
+    }
+
+    /// Whether a process has this run's mark; `None` if it has no environment.
+    fn is_marked(&self, pid: i32) -> Option<bool> {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let mut variables = environment.split(|&byte| byte == 0);
+        let is_mark = |variable: &[u8]| variable.strip_prefix(MARK) == Some(self.directory.as_os_str().as_bytes());
+        (!environment.is_empty()).then(|| variables.any(is_mark))
+    }
+
+    /// Whether one of them dies within so many seconds.
+    pub fn dies(&self, pid: i32, seconds: u64) -> bool {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while self.is_alive(pid) {
+            if Instant::now() > end {
+                return false;
+            }
+            std::thread::yield_now();
+        }
+        true
+    }
+
+    /// What COMMAND found, once it has written that.
+    pub fn report(&self, file: &Path) -> Option<String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            match fs::read_to_string(file) {
+                Ok(report) => return Some(report),
+                Err(_) if Instant::now() > end => return None,
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// Kills all that, supervisors first.
+    pub fn end(&self) {
+        self.processes().filter(|&pid| self.is_marked(pid) == Some(true)).for_each(|pid| trace::signal(pid, SIGKILL));
+        self.processes().for_each(|pid| assert!(self.dies(pid, 20), "{pid} does not die"));
+    }
+}
+
+/// The example beside the tests.
+fn probe() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_bgexec")).with_file_name("examples").join("probe")
+}
+
+/// Makes a directory for a run, with a room in which COMMAND may write whoever it runs as.
+pub fn prepare(directory: &Path) {
+    let room = directory.join("room");
+    fs::create_dir_all(&room).expect("a directory can be made");
+    fs::set_permissions(directory, Permissions::from_mode(0o755)).expect("it is ours");
+    fs::set_permissions(room, Permissions::from_mode(0o777)).expect("it is ours");
+}
+
+/// Starts bgexec in a directory, harming it once. COMMAND writes its report if there is a file for that; it lives until
+/// it is killed, unless the launcher waits for its end.
+pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: Option<&Path>) -> Start {
+    let path = directory.to_str().expect("UTF-8");
+    let mut words = case.words.split(' ').filter(|word| !word.is_empty()).peekable();
+    let mut command = Command::new(case.program);
+    if words.next_if_eq(&"LEAD").is_some() {
+        command.process_group(0);
+    }
+    command.args(words.map(|word| word.replace("DIR", path))).arg(probe());
+    if let Some(report) = report {
+        command.arg("report").arg(report);
+    }
+    if let Some(number) = case.words.split("fd:").nth(1).and_then(|rest| rest.split(' ').next()) {
+        command.args(["put", number, "\n"]);
+    }
+    let waits_for_its_end = case.stays() || case.has("-F");
+    command.args(if waits_for_its_end { &["exit", "0"][..] } else { &["stay"][..] });
+    let stderr = tempfile::tempfile().expect("a temporary file can be made");
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .env_clear()
+        .env("PATH", "/bin")
+        .env("BGEXEC_RUN", directory)
+        .stderr(stderr.try_clone().expect("a descriptor is free"));
+    // SAFETY: it makes two system calls and nothing else.
+    unsafe { command.pre_exec(give_away) };
+    let trace = trace::run(command, harm).expect("the launch can be traced");
+    Start { trace, stderr: read_whole(stderr), directory: directory.to_owned() }
+}
+
+/// Takes on what COMMAND must not have of its caller: a group and a descriptor.
+fn give_away() -> io::Result<()> {
+    let groups = [GROUP];
+    // SAFETY: the kernel reads the array. It is of no use to whoever may not.
+    unsafe { sc::syscall!(SETGROUPS, groups.len(), groups.as_ptr()) };
+    // SAFETY: takes no pointer.
+    match unsafe { sc::syscall!(DUP3, 0, DESCRIPTOR, 0) } {
+        DESCRIPTOR => Ok(()),
+        _ => Err(io::Error::other("descriptor 0 is not open")),
+    }
+}
+
+fn read_whole(mut file: File) -> String {
+    let mut text = vec![];
+    file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("a file can be read");
+    String::from_utf8_lossy(&text).into_owned()
+}
