@@ -3,7 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::io::Errno;
@@ -285,7 +285,7 @@ mod schedule {
 
     #[test]
     fn is_repeated_for_ever() {
-        for (schedule, first) in [("forever/TERM/0.02", TERM), ("HUP/0.02/forever/TERM/0.02/INT/0.02", HUP)] {
+        for (schedule, first) in [("forever/TERM/0.1", TERM), ("HUP/0.1/forever/TERM/0.1/INT/0.1", HUP)] {
             let sandbox = Sandbox::new();
             let pid = start_stubborn(&sandbox);
             let running = sandbox.bgexec(&["-K", "-p", "x.pid", "--retry", schedule]).spawn();
@@ -532,9 +532,11 @@ mod stranger {
     fn with_a_recycled_pid_is_left_alone() {
         for ago in [Duration::from_secs(3600), Duration::from_millis(500)] {
             let sandbox = Sandbox::new();
+            let before = SystemTime::now();
             let bystander = Bystander::start(&sandbox);
-            sandbox.write("x.pid", format!("{}\n", bystander.pid()));
-            set_modified(&sandbox, ago);
+            let file = sandbox.write("x.pid", format!("{}\n", bystander.pid()));
+            let file = File::options().append(true).open(file).expect("it is there");
+            file.set_modified(before - ago).expect("it is ours");
             for options in [&[][..], &["-s", "KILL"], &["--process-group"], &["--retry", "1"]] {
                 stop(&sandbox, options).assert_unable(1, "stop x.pid: not running");
             }
