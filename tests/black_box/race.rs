@@ -6,9 +6,10 @@ use std::sync::Barrier;
 use std::thread;
 
 use crate::harness::process::is_alive;
-use crate::harness::{Output, Running, Sandbox, eventually, probe};
+use crate::harness::{Output, Running, Sandbox, eventually, probe, repeated, runner};
 
 const WORKERS: usize = 8;
+/// Of each worker; fewer by an emulator.
 const ROUNDS: usize = 200;
 const BYSTANDERS: usize = 3;
 
@@ -77,7 +78,7 @@ fn of_starts_and_stops_leaves_everything_in_order() {
             let is_start = random.hash_one(round) & 1 == 0;
             deed(is_start, &if is_start { start(&sandbox) } else { stop(&sandbox) })
         };
-        (0..ROUNDS).map(round).collect::<Vec<_>>()
+        (0..repeated(ROUNDS)).map(round).collect::<Vec<_>>()
     };
     let deeds: Vec<Deed> = thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
@@ -98,10 +99,12 @@ fn of_starts_and_stops_leaves_everything_in_order() {
     started.sort_unstable();
     assert_eq!(started, executed);
     let executed = BTreeSet::from_iter(executed);
+    // A bgexec that removes a dead one's pidfile holds its lock, too, but not for long: that one is asked for again before it is
+    // believed to be a daemon. By an emulator it may take longer than that.
     let unknown: Vec<i32> = deeds
         .iter()
         .filter_map(|deed| match deed {
-            Deed::Running(pid) if !executed.contains(pid) => Some(*pid),
+            Deed::Running(pid) if !executed.contains(pid) && runner().is_none() => Some(*pid),
             _ => None,
         })
         .collect();

@@ -10,7 +10,8 @@ use rustix::process::Signal;
 
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
-    Launch, Legacy, Role, Sandbox, Terminal, between_forks, bgexec, eventually, is_root, kernel, probe,
+    Launch, Legacy, Role, Sandbox, Terminal, at_most, between_forks, bgexec, eventually, is_root, kernel, probe,
+    repeated,
 };
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
@@ -176,7 +177,8 @@ mod runs {
         }
     }
 
-    /// As much memory and as many descriptors after 10,000 runs as after some.
+    /// As much memory and as many descriptors after 10,000 runs as after some; by an emulator, which takes a while over each,
+    /// after 500.
     #[test]
     fn cost_nothing_that_stays() {
         fn resident(pid: i32) -> String {
@@ -190,7 +192,7 @@ mod runs {
         launch.run().assert_started();
         let supervisor = sandbox.pid("x.pid");
         let mut measured = Vec::new();
-        for count in [50, 2500, 5000, 7500, 10_000] {
+        for count in [50, repeated(2500), repeated(5000), repeated(7500), repeated(10_000)] {
             await_lines(&sandbox, "note", count);
             sandbox.write("gate", "");
             // Between two runs the file may be empty.
@@ -446,7 +448,7 @@ mod signals {
             signal(supervisor, sent);
             await_end(&sandbox);
             await_dead(&[supervisor, command]);
-            assert!(start.elapsed() < Duration::from_secs(2), "at once: {:?}", start.elapsed());
+            assert!(start.elapsed() < at_most(Duration::from_secs(2)), "at once: {:?}", start.elapsed());
         }
     }
 
@@ -461,7 +463,7 @@ mod signals {
             let start = Instant::now();
             signal(supervisor, sent);
             await_end(&sandbox);
-            assert!(start.elapsed() < Duration::from_secs(2), "at once: {:?}", start.elapsed());
+            assert!(start.elapsed() < at_most(Duration::from_secs(2)), "at once: {:?}", start.elapsed());
         }
     }
 

@@ -24,17 +24,36 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 /// How long anything may take before the test fails: far more than it needs on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How many times as long it may take where an emulator translates bgexec anew at each start.
+const PATIENCE: u32 = 5;
+
 /// Looks again and again until there is something to see, and fails when that takes too long.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let (start, deadline) = (Instant::now(), at_most(DEADLINE));
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
+        assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// The most that something may take, which natively is this much.
+pub fn at_most(time: Duration) -> Duration {
+    if runner().is_some() { time * PATIENCE } else { time }
+}
+
+/// How often something is done that is done so often natively, where each time tells the same.
+pub fn repeated(times: usize) -> usize {
+    if runner().is_some() { times / 20 } else { times }
+}
+
+/// The program that runs bgexec, if the environment variable BGEXEC_RUNNER holds the path of one: an emulator, where
+/// bgexec is for another processor.
+pub fn runner() -> Option<PathBuf> {
+    env::var_os("BGEXEC_RUNNER").map(PathBuf::from)
 }
 
 /// The program that the tests daemonize, which cargo builds as an example.
@@ -53,9 +72,9 @@ pub fn bgexec() -> PathBuf {
     bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
 }
 
-/// The same with the program before it that runs it, if the environment variable BGEXEC_RUNNER holds the path of one.
+/// The same with the program before it that runs it, if there is one.
 pub fn bgexec_command() -> Vec<PathBuf> {
-    env::var_os("BGEXEC_RUNNER").map(PathBuf::from).into_iter().chain([bgexec()]).collect()
+    runner().into_iter().chain([bgexec()]).collect()
 }
 
 /// The bgexec that this machine runs by itself, as a COMMAND: it has nothing to load and makes few system calls.
