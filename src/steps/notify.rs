@@ -69,7 +69,8 @@ impl Launch {
             let mut polled = [PollFd::new(signals, POLLIN), PollFd::new(source, POLLIN)];
             sys::ppoll(&mut polled, &mut time)?;
             if time == Time::OVER {
-                return verdict;
+                // Of the end of a daemon that is not its child, as where CLONE_PARENT is refused, no signal tells the launcher.
+                return self.ended().map_or(verdict, Err);
             }
             if polled[0].is_ready() {
                 let signal = sys::read_signal(signals)?;

@@ -111,6 +111,16 @@ fn command_that_lives_long_enough_is_a_success() {
     }
 }
 
+/// That is seen when the time is over: nothing tells of it before.
+#[test]
+fn command_that_does_not_live_long_enough_is_a_failure() {
+    if is_emulated() {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&["-p", "x.pid", "--alive-after", "1000"]).probe(["exit", "3"]).run();
+        assert_failed(&sandbox, &output, 125, "");
+    }
+}
+
 /// The supervisor is a child's parent as everywhere.
 #[test]
 fn command_is_started_again() {
