@@ -128,7 +128,7 @@ fn is_text(path: ZStr) -> bool {
     match read {
         Ok(length) => {
             let read = start.get(..length as usize).unwrap_or_default();
-            !read.starts_with(b"\x7fELF") && read.iter().all(|byte| *byte != 0)
+            !matches!(read, [0x7f, b'E', b'L', b'F', ..]) && read.iter().all(|byte| *byte != 0)
         }
         Err(_) => false,
     }
