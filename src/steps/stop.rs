@@ -27,7 +27,7 @@ struct Target<'a> {
 /// The pid of the daemon that the pidfile of `-p` stands for.
 ///
 /// # Errors
-/// As [`holder`]; ENOENT if there is no pidfile.
+/// `NOT_RUNNING`, with an operand if that is not proven; `RUNNING_ELSEWHERE`; ENOENT if there is no pidfile.
 pub fn status(plan: &Plan) -> Result<u32, Reason> {
     holder(files::open_pidfile(plan.pidfile(), O_RDONLY)?)
 }

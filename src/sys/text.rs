@@ -84,7 +84,7 @@ impl<'a> Text<'a> {
     /// Writes what is not written yet.
     ///
     /// # Errors
-    /// As [`write`], also if it was an earlier part that could not be written.
+    /// As [`crate::sys::write`], also if it was an earlier part that could not be written.
     pub fn write(&mut self) -> Result<()> {
         let written = write(self.to, self.as_bytes());
         self.length = 0;
