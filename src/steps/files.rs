@@ -32,7 +32,7 @@ impl Launch {
         }
         let mut fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
         let is_this = |other: &Fd| sys::same_file(fd, *other, ZStr::new(c""), AT_EMPTY_PATH).is_ok();
-        if let Some(&other) = self.locks.iter().find(|other| is_this(other)) {
+        if let Some(&other) = self.locks.iter().find(|other| other.is_some() && is_this(other)) {
             sys::close(fd);
             fd = other;
         } else {
