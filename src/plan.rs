@@ -21,9 +21,7 @@ macro_rules! values {
         #[allow(missing_docs, reason = "each is an option")]
         pub enum Value { $($name),* }
 
-        const VALUES: &[(Opt, Scan, Reason)] = &[$((Opt::$name, $scan, Reason::$refusal)),*];
-
-        const DEFAULTS: [u64; VALUES.len()] = [$($default as u64),*];
+        const VALUES: &[(Opt, u16, Reason, Scan)] = &[$((Opt::$name, $default as u16, Reason::$refusal, $scan)),*];
     };
 }
 
@@ -37,7 +35,7 @@ values! {
     NotifyTimeout scan::seconds, 60_000, NOT_A_TIME;
     AliveAfter scan::count, 0, NOT_A_TIME;
     RestartDelay scan::seconds, 1000, NOT_A_TIME;
-    RestartCount scan::count, u64::MAX, NOT_A_COUNT;
+    RestartCount scan::count, 0, NOT_A_COUNT;
 }
 
 /// The options that cannot be used together with another (`true`), or without it (`false`), and why.
@@ -79,11 +77,11 @@ pub struct Plan {
     pub options: Options,
     /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
     pub command: Words,
+    values: [u64; VALUES.len()],
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
-    values: [u64; VALUES.len()],
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -123,7 +121,8 @@ impl Plan {
     #[inline(always)]
     pub fn new(vectors: Vectors) -> Plan {
         let options = Options::new(vectors);
-        Plan { options, command: vectors.last, ignored: Numbers::NONE, kept: Numbers::NONE, values: DEFAULTS }
+        let values = const { [0; VALUES.len()] };
+        Plan { options, command: vectors.last, values, ignored: Numbers::NONE, kept: Numbers::NONE }
     }
 
     /// Reads the options that were typed, and concludes what follows from them. `pid_1`: bgexec is the first process of its
@@ -143,7 +142,8 @@ impl Plan {
         if !self.kept.read(options.examine(Opt::KeepFd), scan_descriptor) {
             return Err(Reason::NOT_DESCRIPTORS);
         }
-        for ((opt, scan, refusal), place) in VALUES.iter().zip(&mut self.values) {
+        for ((opt, default, refusal, scan), place) in VALUES.iter().zip(&mut self.values) {
+            *place = (*default).into();
             if let Some(text) = options.examine(*opt) {
                 match scan(text) {
                     Some((value, rest)) if rest.first() == 0 => *place = value,

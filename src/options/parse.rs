@@ -31,12 +31,12 @@ impl Options {
     #[inline(always)]
     pub fn new(vectors: Vectors) -> Options {
         Options {
-            given: [false; COUNT],
+            given: const { [false; COUNT] },
             limited: 0,
             vectors,
             examined: Cell::new(ZStr::new(c"")),
-            values: [None; COUNT],
-            limits: [[0; 2]; RLIM_NLIMITS],
+            values: const { [None; COUNT] },
+            limits: const { [[0; 2]; RLIM_NLIMITS] },
         }
     }
 
@@ -120,7 +120,7 @@ impl Options {
                 rest = behind;
             }
         }
-        [None; 2]
+        const { [None; 2] }
     }
 
     /// The limits of `--rlimit` on a resource.

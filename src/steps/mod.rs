@@ -199,8 +199,6 @@ pub struct Launch {
     mask: SignalSet,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
-    /// The arguments and the environment.
-    vectors: Vectors,
     identity: identity::Identity,
 }
 
@@ -226,11 +224,10 @@ impl Launch {
             plan: Plan::new(vectors),
             status_of_run: 0,
             signals: Fd::NONE,
-            outputs: [supervise::Output::NONE; 2],
+            outputs: const { [supervise::Output::NONE; 2] },
             umask: 0,
             mask,
             here: Ok(ZStr::new(c"")),
-            vectors,
             identity: identity::Identity::new(),
         }
     }
@@ -245,7 +242,6 @@ impl Launch {
         self.umask = sys::umask(0);
         self.used = plan.kept.low | plan.notification_bit() | 0b111;
         self.shared = plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart);
-        self.vectors = plan.options.vectors;
         if plan.needs_here() {
             self.here = sys::getcwd();
         }

@@ -11,7 +11,7 @@ use crate::sys::abi::{
     O_RDONLY, O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd, Stat};
+use crate::sys::{self, Errno, Fd, StatRoom};
 
 impl Launch {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
@@ -131,7 +131,5 @@ fn null_device() -> Result<Fd, Reason> {
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
     let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
-    let mut stat = Stat::new();
-    sys::fstat(fd, &mut stat)?;
-    if stat.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
+    if sys::fstat(fd, &mut StatRoom::uninit())?.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
 }
