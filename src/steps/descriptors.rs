@@ -80,7 +80,9 @@ impl Launch {
     /// them may be of the pidfile, whose lock would end with it.
     pub(super) fn close_others(&mut self) -> Result<(), Reason> {
         let [read, _] = self.status;
-        self.release(read);
+        if read.is_some() {
+            self.used &= !(1 << read.0);
+        }
         if self.close_ranges().is_err() && self.close_listed().is_err() {
             for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) {
                 self.close_unless_it_stays(number);

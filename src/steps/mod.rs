@@ -311,7 +311,7 @@ impl Launch {
 
     /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
     fn trust(&self) -> Result<(), Reason> {
-        if !sys::ids_agree() {
+        if !self.plan.options.vectors.ids_agree() {
             return Err(Reason::IDS_DIFFER);
         }
         if self.plan.is_init() && sys::getpid() != 1 {
@@ -338,7 +338,10 @@ impl Launch {
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
     fn set_umask(&self) -> Result<(), Reason> {
         let keeps = self.plan.keeps_surroundings() && !self.plan.options.has(Opt::Umask);
-        sys::umask(if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 });
+        let mask = if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 };
+        if mask != 0 {
+            sys::umask(mask); // else it is that already
+        }
         Ok(())
     }
 }

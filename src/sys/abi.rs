@@ -5,6 +5,7 @@
 
 use core::ffi::CStr;
 
+pub use linux_raw_sys::auxvec::{AT_NULL, AT_UID};
 pub use linux_raw_sys::errno::{
     E2BIG, EACCES, EAGAIN, EBADF, ECHILD, EEXIST, EINTR, EINVAL, EIO, EISDIR, ELOOP, EMFILE, ENAMETOOLONG, ENOENT,
     ENOEXEC, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENXIO, EPERM, EPIPE, EROFS, ESRCH, ETXTBSY,
