@@ -62,6 +62,7 @@ reasons! {
     EISDIR "Is a directory"
     EINVAL "Invalid argument"
     EMFILE "Too many open files"
+    ENOTTY "Inappropriate ioctl for device"
     ETXTBSY "Text file busy"
     ENOSPC "No space left on device"
     EROFS "Read-only file system"

@@ -300,6 +300,31 @@ impl Vectors {
         }
     }
 
+    /// The argument that a position lies in; or, of one where an argument starts, the argument before and this one. Those that
+    /// are in the environment by now count, too: all lie behind one another, as the kernel put them there
+    /// (proc_pid_cmdline(5)). None if it lies in front of all but the first.
+    pub fn arguments_at(&self, position: Word) -> [Option<Word>; 2] {
+        let Some(first) = self.argv.get() else {
+            return const { [None; 2] };
+        };
+        let mut start = position.0;
+        let mut found = None;
+        while start > first.0 {
+            // SAFETY: all between the first argument and a later one may be read.
+            start = unsafe { start.sub(1) };
+            // SAFETY: as before.
+            if unsafe { start.read() } == 0 {
+                // SAFETY: an argument follows the end of another.
+                let word = ZStr(unsafe { start.add(1) }, PhantomData);
+                if word != position {
+                    return [Some(word), found];
+                }
+                found = Some(word);
+            }
+        }
+        [Some(first), found]
+    }
+
     /// Where the environment ends.
     fn end(&self) -> Words {
         let mut end = self.envp;
