@@ -131,5 +131,9 @@ fn null_device() -> Result<Fd, Reason> {
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
     let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
-    if sys::fstat(fd, &mut StatRoom::uninit())?.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
+    if sys::fstat(fd, &mut StatRoom::uninit())?.is_character_device(1, 3) {
+        Ok(fd)
+    } else {
+        Err(Reason::NOT_THE_NULL_DEVICE)
+    }
 }
