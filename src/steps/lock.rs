@@ -14,13 +14,6 @@ use crate::sys::{self, Fd, StatRoom};
 const TRIES: u32 = 50;
 const PAUSE: u64 = 2;
 
-/// Where the pid begins in the path of what /proc tells of a process, and how much of a pidfile is read into that place.
-const PID: usize = "/proc/".len();
-const PID_LENGTH: usize = 16;
-
-/// That path, with room for all of it.
-const PATH: [u8; PID + PID_LENGTH + "/stat\0".len()] = *b"/proc/\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-
 impl Launch {
     /// Takes a lock for the daemon's life, unless its file is a pidfile and the pid in it stands for a daemon that lost its
     /// lock.
@@ -78,7 +71,7 @@ fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
             Ok(..2) => return Err(Reason::RUNNING_ELSEWHERE), // of another pid namespace, or with another kind of lock
             holder => holder? as u32,
         };
-        if !pidfile || tries == 0 || recorded_pid(fd, &mut { PATH })? == pid {
+        if !pidfile || tries == 0 || recorded_pid(fd)? == pid {
             return Ok(pid);
         }
         tries -= 1;
@@ -86,42 +79,56 @@ fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
     }
 }
 
-/// The pid in a pidfile, digits and a newline, from 2 up; 0 if there is none. `path` is completed with it.
-fn recorded_pid(pidfile: Fd, path: &mut [u8; PATH.len()]) -> Result<u32, Reason> {
-    sys::pread(pidfile, path.get_mut(PID..PID + PID_LENGTH).unwrap_or_default())?;
-    let digits = ZStr::terminate(path).skip(PID);
-    let Some((pid @ 2.., rest)) = digits.number(10, i32::MAX as u64).filter(|(_, rest)| *rest == c"\n") else {
-        return Ok(0);
-    };
-    let end = PID + digits.up_to(rest).len();
-    if let Some(tail) = path.get_mut(end..end + "/stat\0".len()) {
-        tail.copy_from_slice(b"/stat\0");
+/// The pid in a pidfile, digits and a newline, from 2 up; 0 if there is none.
+fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
+    let mut digits = [0; 16];
+    sys::pread(pidfile, &mut digits)?;
+    match ZStr::terminate(&mut digits).number(10, i32::MAX as u64) {
+        Some((pid @ 2.., rest)) if rest == c"\n" => Ok(pid as u32),
+        _ => Ok(0),
     }
-    Ok(pid as u32)
 }
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
 /// lives and started when the file was written. Without /proc there is none.
 pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
-    let mut path = PATH;
-    let pid = recorded_pid(pidfile, &mut path)?;
+    let pid = recorded_pid(pidfile)?;
     if pid == 0 {
         return Err(Reason::NOT_RUNNING);
     }
-    let Ok(file) = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0) else {
-        let unproven = !sys::exists(ZStr::new(c"/proc/self"));
-        return Err(Reason::NOT_RUNNING.with(unproven.into()));
+    let Some(start) = start_of(pid) else {
+        return Err(Reason::NOT_RUNNING.with((!has_proc()).into()));
     };
-    let mut stat = [0; 512];
-    let _ = sys::read(file, &mut stat); // nothing is there if it died in between
-    sys::close(file);
-    let started = start_time(ZStr::terminate(&mut stat)).ok_or(Reason::NOT_RUNNING)? as i64 * 10_000_000;
     let boot = sys::clock_gettime(CLOCK_REALTIME) - sys::clock_gettime(CLOCK_BOOTTIME);
-    let age = sys::fstat(pidfile, &mut StatRoom::uninit())?.written() - (boot + started);
+    let age = sys::fstat(pidfile, &mut StatRoom::uninit())?.written() - (boot + start as i64 * 10_000_000);
     if (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
 }
 
-/// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.
+/// When a process started, in hundredths of a second since boot: with its pid this tells it from every other. `None` of
+/// one that is no more, also of a zombie, and where there is no /proc.
+#[inline(never)]
+pub(super) fn start_of(mut pid: u32) -> Option<u64> {
+    // The digits take the places of the last slashes; those that are left are as good as one.
+    let mut path = *b"/proc////////////stat\0";
+    let mut place = "/proc///////////".len();
+    while pid > 0 {
+        place -= 1;
+        *path.get_mut(place)? = b'0' + (pid % 10) as u8;
+        pid /= 10;
+    }
+    let file = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0).ok()?;
+    let mut stat = [0; 512];
+    let _ = sys::read(file, &mut stat); // nothing is there if it died in between
+    sys::close(file);
+    start_time(ZStr::terminate(&mut stat))
+}
+
+/// Whether there is a /proc to tell of processes.
+pub(super) fn has_proc() -> bool {
+    sys::exists(ZStr::new(c"/proc/self"))
+}
+
+/// The start time in a text of /proc/PID/stat (proc_pid_stat(5)); `None` for a zombie.
 fn start_time(stat: ZStr) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: the last one closes it.
     let mut field = stat;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::files;
-use super::lock::holder;
+use super::lock::{holder, start_of};
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
@@ -22,6 +22,8 @@ struct Target<'a> {
     pid: Pid,
     /// The process itself, which no other can take the place of; none where the kernel has no such descriptors.
     process: Fd,
+    /// There, when it started, which no other with its pid has: it lives on for a moment after its lock is gone.
+    start: Option<u64>,
 }
 
 /// The pid of the daemon that the pidfile of `-p` stands for.
@@ -37,7 +39,7 @@ pub fn status(plan: &Plan) -> Result<u32, Reason> {
 /// # Errors
 /// Why it still runs, or why there was nothing to stop.
 pub fn stop(plan: &Plan) -> Result<(), Reason> {
-    let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE };
+    let mut target = Target { plan, pidfile: Fd::NONE, pid: 0, process: Fd::NONE, start: None };
     target.find()?;
     if plan.options.has(Opt::Signal) && !plan.options.has(Opt::Retry) {
         return target.send(plan.value(Value::Signal) as u32);
@@ -74,7 +76,10 @@ impl Target<'_> {
                 opened => opened?,
             };
             self.pid = holder(self.pidfile)? as Pid;
-            self.process = sys::pidfd_open(self.pid).unwrap_or(Fd::NONE);
+            (self.process, self.start) = match sys::pidfd_open(self.pid) {
+                Ok(process) => (process, None),
+                Err(_) => (Fd::NONE, start_of(self.pid as u32)),
+            };
             if self.is_alive() {
                 return Ok(());
             }
@@ -110,7 +115,7 @@ impl Target<'_> {
         if self.process.is_some() {
             return sys::is_ready(self.process, POLLIN, time);
         }
-        while self.is_alive() {
+        while self.is_alive() || self.start.is_some() && start_of(self.pid as u32) == self.start {
             if time == 0 {
                 return false;
             }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::lock::{has_proc, start_of};
 use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{ECHILD, ESRCH, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
@@ -83,8 +84,13 @@ pub(super) fn reap(child: Pid) -> Reason {
 fn end_of(child: Pid, options: u32) -> Option<Reason> {
     match sys::wait4(child, options) {
         status if status.pid > 0 => Some(Reason::ended(status)),
-        // No child any more; or never one, where the kernel does not know CLONE_PARENT.
-        status if status.pid < 0 => sys::kill(child, 0).is_err_and(|errno| errno.is(ESRCH)).then_some(Reason::ENDED),
+        // No child any more; or never one, where the kernel does not know CLONE_PARENT. Then it may be a zombie, which
+        // gets signals as if it lived.
+        status if status.pid < 0 => {
+            let ended = start_of(child as u32).is_none()
+                && (has_proc() || sys::kill(child, 0).is_err_and(|errno| errno.is(ESRCH)));
+            ended.then_some(Reason::ENDED)
+        }
         _ => None,
     }
 }

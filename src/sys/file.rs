@@ -141,7 +141,8 @@ impl Stat {
 
     /// When the file was last written, in nanoseconds since 1970.
     pub fn written(&self) -> i64 {
-        nanoseconds(self.0.st_mtime as i64, self.0.st_mtime_nsec as i64)
+        // Where seconds have 32 bits they are good until 2106, though mips calls them signed.
+        nanoseconds(self.0.st_mtime as usize as i64, self.0.st_mtime_nsec as i64)
     }
 }
 

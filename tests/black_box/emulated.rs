@@ -4,6 +4,8 @@
 //! The tests that cannot hold there are listed in `harness/emulated`; for each reason that it gives there is a test here of
 //! what holds instead. Other kernels that are none of Linux's own refuse the same calls.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::harness::process::{is_alive, kill};
@@ -130,7 +132,7 @@ fn command_is_started_again() {
         launch.probe(["stay"]).run().assert_started();
         let first = sandbox.report();
         assert_eq!(first.ppid, sandbox.pid("x.pid"));
-        std::fs::remove_file(sandbox.path("report")).expect("it was just read");
+        fs::remove_file(sandbox.path("report")).expect("it was just read");
         kill(first.pid);
         let second = sandbox.report();
         assert_ne!(second.pid, first.pid);
@@ -181,6 +183,20 @@ fn limits_are_set_but_those_of_memory() {
             let expected = if matches!(name, "AS" | "DATA" | "STACK") { before[&resource] } else { asked };
             assert_eq!(sandbox.start(&[&option]).limits[&resource], expected, "{option}");
         }
+    }
+}
+
+/// The one that arrives has another number than the one that was sent.
+#[test]
+fn real_time_signal_is_sent() {
+    if is_emulated() {
+        let sandbox = Sandbox::new();
+        sandbox.bgexec(&["-p", "x.pid"]).recording().run().assert_started();
+        sandbox.report();
+        sandbox.bgexec(&["-K", "-p", "x.pid", "-s", "RTMIN+1"]).run().assert_started();
+        let taken = || fs::read_to_string(sandbox.path("record")).ok()?.trim().parse().ok();
+        let number: i32 = eventually("a signal", taken);
+        assert!((35..=64).contains(&number), "{number}");
     }
 }
 

@@ -249,22 +249,31 @@ mod schedule {
         }
     }
 
-    #[test]
-    fn is_followed_item_by_item() {
-        for (schedule, taken) in [
-            ("USR1/0.5/USR2/0.5/KILL/20", &[USR1, USR2][..]),
-            ("-USR1/0.5/-12/0.5/-9/20", &[USR1, USR2]),
-            ("SIGUSR1/0.5/-SIGUSR2/0.5/SIGKILL/20", &[USR1, USR2]),
-            ("0.5/USR1/0.5/KILL/20", &[USR1]),
-            ("USR1/0.25/0.25/KILL/20", &[USR1]),
-            ("RTMIN+1/0.5/RTMAX-2/.1/KILL/20", &[35, 62]),
-        ] {
+    #[track_caller]
+    fn assert_followed(schedules: &[(&str, &[i32])]) {
+        for (schedule, taken) in schedules {
             let sandbox = Sandbox::new();
             let pid = start_stubborn(&sandbox);
             let output = stop(&sandbox, &["--retry", schedule]);
             assert_stopped(&sandbox, &output, pid);
-            assert_eq!(signals(&sandbox), taken, "{schedule}");
+            assert_eq!(signals(&sandbox), *taken, "{schedule}");
         }
+    }
+
+    #[test]
+    fn is_followed_item_by_item() {
+        assert_followed(&[
+            ("USR1/0.5/USR2/0.5/KILL/20", &[USR1, USR2]),
+            ("-USR1/0.5/-12/0.5/-9/20", &[USR1, USR2]),
+            ("SIGUSR1/0.5/-SIGUSR2/0.5/SIGKILL/20", &[USR1, USR2]),
+            ("0.5/USR1/0.5/KILL/20", &[USR1]),
+            ("USR1/0.25/0.25/KILL/20", &[USR1]),
+        ]);
+    }
+
+    #[test]
+    fn may_name_real_time_signals() {
+        assert_followed(&[("RTMIN+1/0.5/RTMAX-2/0.5/KILL/20", &[35, 62])]);
     }
 
     #[test]
@@ -806,6 +815,34 @@ mod holder_in_another_pid_namespace {
             assert_status(&status(&sandbox), 0, &format!("running (pid {pid})"));
             // Pid 1 of a namespace has no default for TERM.
             assert_stopped(&sandbox, &stop(&sandbox, &["--retry", "TERM/0/KILL/20"]), pid);
+            running.wait();
+        }
+    }
+
+    /// The first process of a namespace dies when all others of it have been reaped. Its lock is gone before, and the pid in
+    /// its file is none of those outside.
+    #[test]
+    fn is_not_dead_yet_when_its_lock_is_gone() {
+        if !is_root() {
+            return;
+        }
+        for refused in [None, Some(sc::nr::PIDFD_OPEN)] {
+            let sandbox = Sandbox::new();
+            let running = sandbox.bgexec(&["-F", "-p", "x.pid"]).being_pid_1().probe(["stay"]).spawn();
+            sandbox.report();
+            let (_, pid) = process::lock(&sandbox.path("x.pid")).expect("it is locked");
+            let outside = sandbox.launch(Path::new("nsenter")).words(["-p", "-t", &pid.to_string(), "--"]);
+            let outside = outside.words([probe()]).reporting("inside", ["stay"]).spawn();
+            sandbox.eventually_read("inside");
+            process::signal(outside.pid(), Signal::STOP); // so that it does not reap its child
+            let launch = sandbox.bgexec(&["-K", "-p", "x.pid", "--retry", "KILL/0.5"]);
+            let launch = refused
+                .into_iter()
+                .fold(launch, |launch, call| launch.refused(Refusal { call, second: None, errno: Errno::NOSYS }));
+            launch.run().assert_unable(2, &format!("stop x.pid: still running as pid {pid}"));
+            assert!(process::lock(&sandbox.path("x.pid")).is_none());
+            process::signal(outside.pid(), Signal::CONT);
+            outside.wait();
             running.wait();
         }
     }
