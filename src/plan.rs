@@ -332,6 +332,7 @@ impl Plan {
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
+    #[inline(never)]
     pub fn word(&self, step: Step) -> Option<Word> {
         self.options.value(*WORDS.get(step as usize)?)
     }
