@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::options::{Opt, Options};
-use crate::report::Reason;
+use crate::report::{Code, Reason};
 use crate::scan::{self, Scan};
 use crate::steps::{CONDITIONS, Step, WORDS};
 use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP, SIGTERM};
@@ -21,9 +21,7 @@ macro_rules! values {
         #[allow(missing_docs, reason = "each is an option")]
         pub enum Value { $($name),* }
 
-        const VALUES: &[(Opt, Scan, Reason)] = &[$((Opt::$name, $scan, Reason::$refusal)),*];
-
-        const DEFAULTS: [u64; VALUES.len()] = [$($default as u64),*];
+        const VALUES: &[(Opt, u16, Reason, Scan)] = &[$((Opt::$name, $default as u16, Reason::$refusal, $scan)),*];
     };
 }
 
@@ -37,29 +35,29 @@ values! {
     NotifyTimeout scan::seconds, 60_000, NOT_A_TIME;
     AliveAfter scan::count, 0, NOT_A_TIME;
     RestartDelay scan::seconds, 1000, NOT_A_TIME;
-    RestartCount scan::count, u64::MAX, NOT_A_COUNT;
+    RestartCount scan::count, 0, NOT_A_COUNT;
 }
 
 /// The options that cannot be used together with another (`true`), or without it (`false`), and why.
-const RULES: &[(Opt, bool, Opt, Reason)] = &[
-    (Opt::PrintPid, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::SessionLeader, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Ctty, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Wait, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Init, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::AliveAfter, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Restart, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Restart, Reason::NOT_WITH_RESTART),
-    (Opt::AliveAfter, true, Opt::Restart, Reason::NOT_WITH_RESTART),
-    (Opt::ChildPidfile, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::Sighup, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::RestartCount, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::RestartDelay, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::Stop, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
-    (Opt::Status, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
-    (Opt::Stop, true, Opt::Command, Reason::TAKES_NO_COMMAND),
-    (Opt::Status, true, Opt::Command, Reason::TAKES_NO_COMMAND),
+const RULES: &[(Opt, bool, Opt, Code)] = &[
+    (Opt::PrintPid, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::SessionLeader, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Ctty, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Wait, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Init, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::AliveAfter, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Restart, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::AliveAfter, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::ChildPidfile, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Sighup, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartCount, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartDelay, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Stop, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Status, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Stop, true, Opt::Command, Code::TAKES_NO_COMMAND),
+    (Opt::Status, true, Opt::Command, Code::TAKES_NO_COMMAND),
 ];
 
 /// What one of COMMAND's standard streams is to be.
@@ -79,11 +77,11 @@ pub struct Plan {
     pub options: Options,
     /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
     pub command: Words,
+    values: [u64; VALUES.len()],
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
-    values: [u64; VALUES.len()],
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -123,7 +121,8 @@ impl Plan {
     #[inline(always)]
     pub fn new(vectors: Vectors) -> Plan {
         let options = Options::new(vectors);
-        Plan { options, command: vectors.last, ignored: Numbers::NONE, kept: Numbers::NONE, values: DEFAULTS }
+        let values = const { [0; VALUES.len()] };
+        Plan { options, command: vectors.last, values, ignored: Numbers::NONE, kept: Numbers::NONE }
     }
 
     /// Reads the options that were typed, and concludes what follows from them. `pid_1`: bgexec is the first process of its
@@ -143,7 +142,8 @@ impl Plan {
         if !self.kept.read(options.examine(Opt::KeepFd), scan_descriptor) {
             return Err(Reason::NOT_DESCRIPTORS);
         }
-        for ((opt, scan, refusal), place) in VALUES.iter().zip(&mut self.values) {
+        for ((opt, default, refusal, scan), place) in VALUES.iter().zip(&mut self.values) {
+            *place = (*default).into();
             if let Some(text) = options.examine(*opt) {
                 match scan(text) {
                     Some((value, rest)) if rest.first() == 0 => *place = value,
@@ -153,7 +153,7 @@ impl Plan {
         }
         for (opt, with, other, refusal) in RULES {
             if options.examine(*opt).is_some() && options.has(*other) == *with {
-                return Err(*refusal);
+                return Err(Reason::of(*refusal));
             }
         }
         if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {
@@ -332,6 +332,7 @@ impl Plan {
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
+    #[inline(never)]
     pub fn word(&self, step: Step) -> Option<Word> {
         self.options.value(*WORDS.get(step as usize)?)
     }

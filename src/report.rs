@@ -34,11 +34,13 @@ macro_rules! reasons {
         /// The error numbers that have a text.
         const ERRNOS: &[u8] = &[$(small(abi::$errno)),*];
 
+        /// One of bgexec's own reasons, without an operand: a byte, for tables.
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each names a constant of Reason")]
-        enum Code { $($name),* }
+        #[derive(Clone, Copy)]
+        pub enum Code { $($(#[$doc])* $name),* }
 
         impl Reason {
-            $($(#[$doc])* pub const $name: Reason = Reason::new((Code::$name as u32 + 1) << 24);)*
+            $($(#[$doc])* pub const $name: Reason = Reason::of(Code::$name);)*
         }
 
         /// The texts, a line each: first of [`ERRNOS`], then of any other error number, then of bgexec's own reasons.
@@ -62,6 +64,7 @@ reasons! {
     EISDIR "Is a directory"
     EINVAL "Invalid argument"
     EMFILE "Too many open files"
+    ENOTTY "Inappropriate ioctl for device"
     ETXTBSY "Text file busy"
     ENOSPC "No space left on device"
     EROFS "Read-only file system"
@@ -184,10 +187,11 @@ fn line(mut lines: Word, number: usize) -> Word {
 }
 
 impl Reason {
-    const fn new(bits: u32) -> Reason {
-        match NonZeroU32::new(bits) {
+    /// The reason with this code.
+    pub const fn of(code: Code) -> Reason {
+        match NonZeroU32::new((code as u32 + 1) << 24) {
             Some(bits) => Reason(bits),
-            None => panic!("no reason"),
+            None => Reason(NonZeroU32::MAX), // there are not that many
         }
     }
 
@@ -250,6 +254,9 @@ impl From<Errno> for Reason {
     }
 }
 
+/// No words.
+const NOTHING: [Option<Word>; 2] = [None; 2];
+
 /// Memory for a line; more than that is written in parts.
 const LINE: usize = 512;
 
@@ -259,20 +266,16 @@ impl Text<'_> {
         self.push(text, b'\n');
     }
 
-    /// Appends a space and a word. Control bytes become `?`, so that a line stays one line and moves no cursor.
-    fn push_word(&mut self, word: Option<Word>) {
-        let Some(mut word) = word else { return };
-        self.push_byte(b' ');
-        while let Some((byte, rest)) = word.split() {
-            self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
-            word = rest;
+    /// Appends words, a space before each. Control bytes become `?`, so that a line stays one line and moves no cursor.
+    #[inline(never)]
+    fn push_words(&mut self, words: &[Option<Word>; 2]) {
+        for mut word in words.iter().copied().flatten() {
+            self.push_byte(b' ');
+            while let Some((byte, rest)) = word.split() {
+                self.push_byte(if byte < b' ' || byte == 0x7f { b'?' } else { byte });
+                word = rest;
+            }
         }
-    }
-
-    /// Appends what a step does, and on which word.
-    fn push_step(&mut self, launch: &Launch) {
-        self.push_line(line(TEXTS, launch.step as usize));
-        self.push_word(launch.plan.word(launch.step));
     }
 
     /// Appends a reason.
@@ -300,39 +303,41 @@ impl Text<'_> {
             _ => {}
         }
     }
-
-    /// Ends the line and writes it. There is nobody to tell that this was not possible.
-    fn end(&mut self) {
-        self.push_byte(b'\n');
-        let _ = self.write();
-    }
-
-    /// Writes what was asked for; gives the exit status.
-    fn print(&mut self, what: Word) -> u32 {
-        match self.write() {
-            Ok(()) => 0,
-            Err(errno) => unable(ZStr::new(c"print"), [Some(what), None], errno.into()),
-        }
-    }
 }
 
-/// Says what bgexec was unable to do, on which words, and why; gives the exit status.
-fn unable(verb: Word, words: [Option<Word>; 2], reason: Reason) -> u32 {
+/// Says what was done or, with a reason, what bgexec was unable to do: on which words, why, and in which words that ends.
+/// There is nobody to tell that this was not possible.
+#[inline(never)]
+fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, end: &[Option<Word>; 2]) {
     let mut room = room::<LINE>();
-    let mut text = Text::new(&mut room, Fd::STDERR);
-    text.push_line(ZStr::new(c"bgexec: unable to "));
+    let mut text = Text::new(&mut room, to);
+    text.push_line(ZStr::new(if reason.is_some() { c"bgexec: unable to " } else { c"bgexec: " }));
     text.push_line(verb);
-    for word in words {
-        text.push_word(word);
+    text.push_words(words);
+    if let Some(reason) = reason {
+        text.push_reason(reason);
     }
-    text.push_reason(reason);
-    text.end();
-    125
+    text.push_words(end);
+    text.push_byte(b'\n');
+    let _ = text.write();
 }
 
 /// Says what is wrong with the command line; gives the exit status.
+#[inline(never)]
 pub fn misuse(options: &Options, reason: Reason) -> u32 {
-    unable(ZStr::new(c"use"), options.examined(), reason)
+    say(Fd::STDERR, ZStr::new(c"use"), &options.examined(), Some(reason), &NOTHING);
+    125
+}
+
+/// Says that a step was taken.
+pub fn step(launch: &Launch) {
+    say_step(launch, None, &NOTHING);
+}
+
+#[inline(never)]
+fn say_step(launch: &Launch, reason: Option<Reason>, end: &[Option<Word>; 2]) {
+    let step = launch.step;
+    say(launch.message, line(TEXTS, step as usize), &[launch.plan.word(step), None], reason, end);
 }
 
 /// Says which step of a launch failed and why; gives the exit status: 0, 1, 2, 124, 125, 126 or 127.
@@ -359,51 +364,64 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
             return status;
         }
     }
-    let mut room = room::<LINE>();
-    let mut text = Text::new(&mut room, launch.message);
-    text.push_line(ZStr::new(c"bgexec: unable to "));
-    text.push_step(launch);
-    text.push_reason(reason);
-    if status == 124 {
-        text.push_word(options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))));
-        text.push_line(ZStr::new(c" s"));
+    let end = if status == 124 {
+        [options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))), Some(ZStr::new(c"s"))]
     } else if launch.step == Step::Wait && reason.is_end() {
-        text.push_line(ZStr::new(c" before it was ready"));
-    }
-    text.end();
+        [Some(ZStr::new(c"before it was ready")), None]
+    } else {
+        NOTHING
+    };
+    say_step(launch, Some(reason), &end);
     status
 }
 
-/// Says that a step was taken.
-pub fn step(launch: &Launch) {
-    let mut room = room::<LINE>();
-    let mut text = Text::new(&mut room, launch.message);
-    text.push_line(ZStr::new(c"bgexec: "));
-    text.push_step(launch);
-    text.end();
-}
-
-/// Writes what a pidfile says to standard output; gives the exit status that the Linux Standard Base has for it.
-pub fn status(daemon: Result<u32, Reason>) -> u32 {
+/// Writes a line to standard output: words, a pid unless it is 0, and words again. Gives the exit status.
+#[inline(never)]
+fn print(what: Word, before: Word, pid: u32, after: Word) -> u32 {
     let mut room = room::<LINE>();
     let mut text = Text::new(&mut room, Fd::STDOUT);
-    let (status, line) = match daemon {
-        Ok(_) | Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running")),
-        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)")),
-        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running")),
-        Err(_) => (4, ZStr::new(c"unknown")),
-    };
-    text.push_line(line);
-    if let Ok(pid) = daemon {
-        text.push_line(ZStr::new(c" (pid "));
+    text.push_line(before);
+    if pid != 0 {
         text.push_decimal(pid);
-        text.push_byte(b')');
     }
+    text.push_line(after);
     text.push_byte(b'\n');
-    match text.print(ZStr::new(c"status")) {
+    printed(&mut text, what)
+}
+
+/// Writes what is left of what was asked for; gives the exit status.
+fn printed(text: &mut Text, what: Word) -> u32 {
+    let Err(errno) = text.write() else {
+        return 0;
+    };
+    say(Fd::STDERR, ZStr::new(c"print"), &[Some(what), None], Some(errno.into()), &NOTHING);
+    125
+}
+
+/// Says what a pidfile says; gives the exit status that the Linux Standard Base has for it.
+pub fn status(daemon: Result<u32, Reason>) -> u32 {
+    let nothing = ZStr::new(c"");
+    let (status, before, pid, after) = match daemon {
+        Ok(pid) => (0, ZStr::new(c"running (pid "), pid, ZStr::new(c")")),
+        Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running"), 0, nothing),
+        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)"), 0, nothing),
+        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running"), 0, nothing),
+        Err(_) => (4, ZStr::new(c"unknown"), 0, nothing),
+    };
+    match print(ZStr::new(c"status"), before, pid, after) {
         0 => status,
         failed => failed,
     }
+}
+
+/// Says which version this is; gives the exit status.
+pub fn version() -> u32 {
+    print(ZStr::new(c"version"), VERSION, 0, ZStr::new(c""))
+}
+
+/// Says the daemon's pid; gives the exit status.
+pub fn pid(daemon: Pid) -> u32 {
+    print(ZStr::new(c"pid"), ZStr::new(c""), daemon as u32, ZStr::new(c""))
 }
 
 /// Writes the usage text; gives the exit status.
@@ -425,7 +443,7 @@ fn print_usage(to: Fd) -> u32 {
         text.push_byte(b'\n');
         rest = row.past(b'\n');
     }
-    text.print(ZStr::new(c"help"))
+    printed(&mut text, ZStr::new(c"help"))
 }
 
 /// Says how bgexec is used, because that was asked for; gives the exit status.
@@ -437,22 +455,4 @@ pub fn help() -> u32 {
 pub fn usage() -> u32 {
     print_usage(Fd::STDERR);
     125
-}
-
-/// Says which version this is; gives the exit status.
-pub fn version() -> u32 {
-    let mut room = room::<LINE>();
-    let mut text = Text::new(&mut room, Fd::STDOUT);
-    text.push(VERSION, 0);
-    text.push_byte(b'\n');
-    text.print(ZStr::new(c"version"))
-}
-
-/// Writes the daemon's pid to standard output; gives the exit status.
-pub fn pid(daemon: Pid) -> u32 {
-    let mut room = room::<LINE>();
-    let mut text = Text::new(&mut room, Fd::STDOUT);
-    text.push_decimal(daemon as u32);
-    text.push_byte(b'\n');
-    text.print(ZStr::new(c"pid"))
 }

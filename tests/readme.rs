@@ -328,22 +328,11 @@ fn service_of_a_supervisor() {
         }
         let room = Room::new();
         room.program(stdout(&sleep).trim(), "exampled");
-        let daemon = room.path().join("exampled").canonicalize().expect("it is there");
         let script =
             block("Under a supervisor", "sh").replace("/usr/sbin/", &room.at("")).replace("--foreground", "60");
         fs::create_dir(room.path().join("service")).expect("the room is ours");
         room.script("service/run", &script);
-        let process = || {
-            let processes = fs::read_dir("/proc").expect("the test needs /proc").flatten();
-            let mut processes = processes.map(|entry| entry.path());
-            processes.find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == daemon))
-        };
-        let supervisor = Ends::spawn(room.command(supervisor).arg(room.at("service")));
-        eventually("it is started", || process().is_some());
-        let pid = process().expect("it runs");
-        assert_eq!(fs::read_link(pid.join("cwd")).expect("it runs"), Path::new("/"));
-        supervisor.signal(Signal::TERM);
-        eventually("it is stopped", || process().is_none());
+        room.assert_supervised(supervisor, "exampled");
     }
 }
 

@@ -31,12 +31,12 @@ impl Options {
     #[inline(always)]
     pub fn new(vectors: Vectors) -> Options {
         Options {
-            given: [false; COUNT],
+            given: const { [false; COUNT] },
             limited: 0,
             vectors,
             examined: Cell::new(ZStr::new(c"")),
-            values: [None; COUNT],
-            limits: [[0; 2]; RLIM_NLIMITS],
+            values: const { [None; COUNT] },
+            limits: const { [[0; 2]; RLIM_NLIMITS] },
         }
     }
 
@@ -105,22 +105,7 @@ impl Options {
 
     /// The user's own words on the option that was looked at last: its name, and its value if that is a word of its own.
     pub fn examined(&self) -> [Option<Word>; 2] {
-        let examined = self.examined.get();
-        let mut place = self.vectors.argv;
-        while let Some(word) = place.get() {
-            place = place.next();
-            if place.get() == Some(examined) {
-                return [Some(word), Some(examined)];
-            }
-            let mut rest = word;
-            while let Some((_, behind)) = rest.split() {
-                if behind == examined {
-                    return [Some(word), None];
-                }
-                rest = behind;
-            }
-        }
-        [None; 2]
+        self.vectors.arguments_at(self.examined.get())
     }
 
     /// The limits of `--rlimit` on a resource.

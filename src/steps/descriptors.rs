@@ -80,7 +80,9 @@ impl Launch {
     /// them may be of the pidfile, whose lock would end with it.
     pub(super) fn close_others(&mut self) -> Result<(), Reason> {
         let [read, _] = self.status;
-        self.release(read);
+        if read.is_some() {
+            self.used &= !(1 << read.0);
+        }
         if self.close_ranges().is_err() && self.close_listed().is_err() {
             for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) {
                 self.close_unless_it_stays(number);
@@ -103,7 +105,9 @@ impl Launch {
         sys::close_range(first, u32::MAX, 0)
     }
 
-    /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc.
+    /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc. Apart, so that a launch that
+    /// needs no room for that does not reach down to another page of the stack.
+    #[inline(never)]
     fn close_listed(&self) -> sys::Result<()> {
         let list = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY, 0)?;
         let mut buffer = [0; 512];

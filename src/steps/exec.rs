@@ -6,7 +6,7 @@ use super::Launch;
 use crate::report::Reason;
 use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX};
 use crate::sys::zstr::{Word, Words, ZStr};
-use crate::sys::{self, Errno, Fd, Stat, Text, room};
+use crate::sys::{self, Errno, Fd, Text, room};
 
 /// Where commands are searched if PATH is unset.
 const DEFAULT_PATH: Word = ZStr::new(c"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -63,7 +63,7 @@ impl Launch {
         if !self.plan.is_searched() {
             return self.attempt_in(self.plan.name(), &mut path, trial);
         }
-        let variable = self.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
+        let variable = self.plan.options.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
         let mut directories = variable.map_or(DEFAULT_PATH, |variable| variable.past(b'='));
         let mut denied = Errno::NOENT;
         loop {
@@ -106,9 +106,9 @@ impl Launch {
     /// Executes a file or looks for it; a text file that names no interpreter is the shell's.
     fn attempt(&self, path: ZStr, trial: Trial) -> Errno {
         if trial == Trial::Find {
-            return sys::fstatat(Fd::CWD, path, &mut Stat::new(), 0).err().unwrap_or(Errno::new(EEXIST));
+            return Errno::new(if sys::exists(path) { EEXIST } else { ENOENT });
         }
-        let vectors = &self.vectors;
+        let vectors = &self.plan.options.vectors;
         let errno = sys::execve(path, self.plan.command, vectors.envp);
         if errno.is(ENOEXEC) && self.record(Some(errno.into())).is_ok() && is_text(path) && self.announce().is_ok() {
             sys::execve_script(SHELL, path, vectors.last, vectors.envp);
@@ -117,19 +117,15 @@ impl Launch {
     }
 }
 
-/// Whether a file may be a script: no ELF magic, and no NUL among the first 256 bytes.
+/// Whether a file may be a script: no ELF magic, and no NUL among the first 256 bytes. Apart, for the same reason.
+#[inline(never)]
 fn is_text(path: ZStr) -> bool {
-    let mut start = [0; 256];
+    let mut start = [0; 256 + 1];
     let Ok(file) = sys::openat(Fd::CWD, path, O_RDONLY, 0) else {
         return false;
     };
-    let read = sys::read(file, &mut start);
+    let read = sys::read(file, start.get_mut(..256).unwrap_or_default());
     sys::close(file);
-    match read {
-        Ok(length) => {
-            let read = start.get(..length as usize).unwrap_or_default();
-            !matches!(read, [0x7f, b'E', b'L', b'F', ..]) && read.iter().all(|byte| *byte != 0)
-        }
-        Err(_) => false,
-    }
+    let text = ZStr::terminate(&mut start);
+    read.is_ok_and(|length| text.as_bytes().len() == length as usize) && text.strip(ZStr::new(c"\x7fELF")).is_none()
 }

@@ -10,7 +10,7 @@ use crate::sys::abi::{
     S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, Stat, Text, room};
+use crate::sys::{self, Fd, StatRoom, Text, room};
 
 /// What is locked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Launch {
     }
 
     /// Closes the files that are to be locked.
+    #[inline(never)]
     pub(super) fn release_locks(&mut self) {
         for index in 0..self.locks.len() {
             self.release(self.locks[index]);
@@ -82,8 +83,8 @@ impl Launch {
 pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
     loop {
         let fd = sys::openat(Fd::CWD, path, flags | O_NOFOLLOW | O_NONBLOCK, 0o644)?;
-        let mut stat = Stat::new();
-        sys::fstat(fd, &mut stat)?;
+        let mut room = StatRoom::uninit();
+        let stat = sys::fstat(fd, &mut room)?;
         if stat.kind() != S_IFREG {
             return Err(Reason::NOT_A_REGULAR_FILE);
         }

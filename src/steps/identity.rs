@@ -90,7 +90,7 @@ impl Launch {
 
     /// Sets a variable, unless the command line sets it.
     fn bring(&mut self, name: Word, value: Word, end: u8) -> Result<(), Reason> {
-        self.vectors.set_default(sys::mmap_string(name, value, end).ok_or(Errno::NOMEM)?);
+        self.plan.options.vectors.set_default(sys::mmap_string(name, value, end).ok_or(Errno::NOMEM)?);
         Ok(())
     }
 

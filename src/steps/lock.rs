@@ -8,7 +8,7 @@ use crate::sys::abi::{
     AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, Stat};
+use crate::sys::{self, Fd, StatRoom};
 
 /// How often a holder that is not the process in its pidfile is asked for again, and how long the pause is, in milliseconds.
 const TRIES: u32 = 50;
@@ -99,10 +99,8 @@ pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let Some(start) = start_of(pid) else {
         return Err(Reason::NOT_RUNNING.with((!has_proc()).into()));
     };
-    let mut file = Stat::new();
-    sys::fstat(pidfile, &mut file)?;
     let boot = sys::clock_gettime(CLOCK_REALTIME) - sys::clock_gettime(CLOCK_BOOTTIME);
-    let age = file.written() - (boot + start as i64 * 10_000_000);
+    let age = sys::fstat(pidfile, &mut StatRoom::uninit())?.written() - (boot + start as i64 * 10_000_000);
     if (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
 }
 

@@ -199,8 +199,6 @@ pub struct Launch {
     mask: SignalSet,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
-    /// The arguments and the environment.
-    vectors: Vectors,
     identity: identity::Identity,
 }
 
@@ -226,11 +224,10 @@ impl Launch {
             plan: Plan::new(vectors),
             status_of_run: 0,
             signals: Fd::NONE,
-            outputs: [supervise::Output::NONE; 2],
+            outputs: const { [supervise::Output::NONE; 2] },
             umask: 0,
             mask,
             here: Ok(ZStr::new(c"")),
-            vectors,
             identity: identity::Identity::new(),
         }
     }
@@ -245,7 +242,6 @@ impl Launch {
         self.umask = sys::umask(0);
         self.used = plan.kept.low | plan.notification_bit() | 0b111;
         self.shared = plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart);
-        self.vectors = plan.options.vectors;
         if plan.needs_here() {
             self.here = sys::getcwd();
         }
@@ -299,6 +295,7 @@ impl Launch {
     }
 
     /// The word that the step is about.
+    #[inline(never)]
     fn word(&self) -> Word {
         self.plan.word(self.step).unwrap_or(ZStr::new(c""))
     }
@@ -315,7 +312,7 @@ impl Launch {
 
     /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
     fn trust(&self) -> Result<(), Reason> {
-        if !sys::ids_agree() {
+        if !self.plan.options.vectors.ids_agree() {
             return Err(Reason::IDS_DIFFER);
         }
         if self.plan.is_init() && sys::getpid() != 1 {
@@ -342,7 +339,10 @@ impl Launch {
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
     fn set_umask(&self) -> Result<(), Reason> {
         let keeps = self.plan.keeps_surroundings() && !self.plan.options.has(Opt::Umask);
-        sys::umask(if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 });
+        let mask = if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 };
+        if mask != 0 {
+            sys::umask(mask); // else it is that already
+        }
         Ok(())
     }
 }

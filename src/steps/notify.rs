@@ -25,8 +25,8 @@ impl Launch {
             self.notification[0] = sys::notification_socket(&mut address)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
             let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0).ok_or(Errno::NOMEM)?;
-            self.vectors.remove(variable);
-            self.vectors.append(variable);
+            self.plan.options.vectors.remove(variable);
+            self.plan.options.vectors.append(variable);
         } else {
             self.notification = self.own_pipe()?;
         }

@@ -11,7 +11,7 @@ use crate::sys::abi::{
     O_RDONLY, O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd, Stat};
+use crate::sys::{self, Errno, Fd, StatRoom};
 
 impl Launch {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
@@ -70,9 +70,9 @@ impl Launch {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
             self.message = self.own(copy, false)?;
         }
-        for (number, fd) in (0..).zip(self.streams) {
+        for (number, fd) in (0..).zip(&self.streams) {
             if fd.is_some() {
-                sys::dup3(fd, Fd(number), 0)?;
+                sys::dup3(*fd, Fd(number), 0)?;
             }
         }
         Ok(())
@@ -131,7 +131,9 @@ fn null_device() -> Result<Fd, Reason> {
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
     let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
-    let mut stat = Stat::new();
-    sys::fstat(fd, &mut stat)?;
-    if stat.is_character_device(1, 3) { Ok(fd) } else { Err(Reason::NOT_THE_NULL_DEVICE) }
+    if sys::fstat(fd, &mut StatRoom::uninit())?.is_character_device(1, 3) {
+        Ok(fd)
+    } else {
+        Err(Reason::NOT_THE_NULL_DEVICE)
+    }
 }

@@ -61,8 +61,9 @@ pub(super) fn schedule(plan: &Plan, usual: Word) -> Schedule {
 
 impl Target<'_> {
     /// Finds who holds the pidfile: takes a descriptor of the process, then asks again, so that it is of the holder.
+    #[inline(never)]
     fn find(&mut self) -> Result<(), Reason> {
-        if !sys::ids_agree() {
+        if !self.plan.options.vectors.ids_agree() {
             return Err(Reason::IDS_DIFFER);
         }
         loop {

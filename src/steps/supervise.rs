@@ -91,7 +91,7 @@ impl Launch {
 
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self) -> Result<(), Reason> {
-        let mut restarts = self.plan.value(Value::RestartCount);
+        let mut runs = 0;
         let mut time = Time::ENDLESS;
         loop {
             let event = self.attend(&mut time)?;
@@ -104,10 +104,10 @@ impl Launch {
             }
             // It has ended; or it cannot be executed any more, which counts as a run that failed.
             self.daemon = 0;
-            if restarts == 0 {
+            if self.plan.options.has(Opt::RestartCount) && runs == self.plan.value(Value::RestartCount) {
                 return Ok(());
             }
-            restarts -= 1;
+            runs += 1;
             time = Time::new(self.plan.value(Value::RestartDelay));
         }
     }

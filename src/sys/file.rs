@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use core::mem::MaybeUninit;
+
 use super::abi;
 use super::call::{Errno, Result, call, done, number, persist, value};
 use super::zstr::{Word, ZStr};
@@ -108,14 +110,10 @@ fn whole_file(kind: u32) -> abi::flock {
 #[repr(transparent)]
 pub struct Stat(abi::stat);
 
-impl Stat {
-    /// Nothing told yet: all zero.
-    #[allow(clippy::new_without_default, reason = "nobody needs another way")]
-    pub const fn new() -> Stat {
-        // SAFETY: the structure holds numbers alone.
-        Stat(unsafe { core::mem::zeroed() })
-    }
+/// Memory for that. It is not touched before it is used.
+pub type StatRoom = MaybeUninit<Stat>;
 
+impl Stat {
     /// The file's type, one of S_IFMT's values.
     pub fn kind(&self) -> u32 {
         self.0.st_mode & abi::S_IFMT
@@ -163,11 +161,18 @@ const fn device(major: u32, minor: u32) -> u32 {
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
+#[inline(always)]
+pub fn fstatat<'a>(dir: Fd, path: ZStr, room: &'a mut StatRoom, flags: u32) -> Result<&'a Stat> {
+    tell(dir, path, room, flags)?;
+    // SAFETY: every field was written.
+    Ok(unsafe { room.assume_init_ref() })
+}
+
 #[cfg(not(target_arch = "loongarch64"))]
 #[inline(never)]
-pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
+fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
-    done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), &raw mut *stat, flags) })
+    done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), room.as_mut_ptr(), flags) })
 }
 
 /// `statx(dir, path, flags, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
@@ -175,19 +180,22 @@ pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
 /// # Errors
 /// [statx(2)](https://man7.org/linux/man-pages/man2/statx.2.html)
 #[cfg(target_arch = "loongarch64")]
-pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
+fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
     // SAFETY: the structure holds numbers alone.
     let mut told: abi::statx = unsafe { core::mem::zeroed() };
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
     done(unsafe { call!(statx, dir.0, path.as_ptr(), flags, abi::STATX_BASIC_STATS, &raw mut told) })?;
-    stat.0.st_mode = told.stx_mode.into();
-    stat.0.st_nlink = told.stx_nlink;
-    stat.0.st_uid = told.stx_uid;
-    stat.0.st_rdev = device(told.stx_rdev_major, told.stx_rdev_minor).into();
-    stat.0.st_dev = u64::from(told.stx_dev_major) << 32 | u64::from(told.stx_dev_minor);
-    stat.0.st_ino = told.stx_ino;
-    stat.0.st_mtime = told.stx_mtime.tv_sec;
-    stat.0.st_mtime_nsec = told.stx_mtime.tv_nsec.into();
+    // SAFETY: the structure holds numbers alone.
+    let mut stat: abi::stat = unsafe { core::mem::zeroed() };
+    stat.st_mode = told.stx_mode.into();
+    stat.st_nlink = told.stx_nlink;
+    stat.st_uid = told.stx_uid;
+    stat.st_rdev = device(told.stx_rdev_major, told.stx_rdev_minor).into();
+    stat.st_dev = u64::from(told.stx_dev_major) << 32 | u64::from(told.stx_dev_minor);
+    stat.st_ino = told.stx_ino;
+    stat.st_mtime = told.stx_mtime.tv_sec;
+    stat.st_mtime_nsec = told.stx_mtime.tv_nsec.into();
+    room.write(Stat(stat));
     Ok(())
 }
 
@@ -195,8 +203,9 @@ pub fn fstatat(dir: Fd, path: ZStr, stat: &mut Stat, flags: u32) -> Result<()> {
 ///
 /// # Errors
 /// As [`fstatat`].
-pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
-    fstatat(fd, ZStr::new(c""), stat, abi::AT_EMPTY_PATH)
+#[inline(always)]
+pub fn fstat(fd: Fd, room: &mut StatRoom) -> Result<&Stat> {
+    fstatat(fd, ZStr::new(c""), room, abi::AT_EMPTY_PATH)
 }
 
 /// Makes sure that a descriptor is of the file that a path names, as [`fstatat`] takes it.
@@ -204,10 +213,10 @@ pub fn fstat(fd: Fd, stat: &mut Stat) -> Result<()> {
 /// # Errors
 /// ENOENT: it names another or none; else as [`fstatat`].
 pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
-    let mut stats = [const { Stat::new() }; 2];
-    let [open, named] = &mut stats;
-    fstat(fd, open)?;
-    fstatat(dir, path, named, flags)?;
+    let mut rooms = [const { StatRoom::uninit() }; 2];
+    let [open, named] = &mut rooms;
+    let open = fstat(fd, open)?;
+    let named = fstatat(dir, path, named, flags)?;
     if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
 }
 

@@ -135,19 +135,6 @@ pub fn geteuid() -> u32 {
     (unsafe { call!(geteuid) }) as u32
 }
 
-/// `getuid()`, `getegid()`, `getgid()`—Whether real and effective ids are the same.
-///
-/// [credentials(7)](https://man7.org/linux/man-pages/man7/credentials.7.html)
-pub fn ids_agree() -> bool {
-    // SAFETY: takes no pointer.
-    let uid = unsafe { call!(getuid) };
-    // SAFETY: takes no pointer.
-    let gid = unsafe { call!(getgid) };
-    // SAFETY: takes no pointer.
-    let egid = unsafe { call!(getegid) };
-    uid as u32 == geteuid() && gid == egid
-}
-
 /// `setgroups(groups)`—Set the supplementary groups.
 ///
 /// # Errors

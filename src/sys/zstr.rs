@@ -10,6 +10,8 @@ use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use super::abi;
+
 /// A NUL-terminated string: a pointer to its first byte.
 ///
 /// # Safety
@@ -277,6 +279,61 @@ impl Vectors {
         Vectors { argv, last: argv, envp, inherited: envp, free: 0 }
     }
 
+    /// Whether real and effective ids were the same when the program was started: credentials(7), from the auxiliary vector
+    /// (getauxval(3)), which must still be what the kernel put there.
+    pub fn ids_agree(&self) -> bool {
+        let mut differences = [0; 2];
+        // SAFETY: the auxiliary vector follows the environment's NULL.
+        let mut entry = unsafe { self.end().0.add(1) }.cast::<[usize; 2]>();
+        loop {
+            // SAFETY: the vector goes on up to AT_NULL.
+            let [kind, value] = unsafe { entry.read() };
+            if kind == abi::AT_NULL as usize {
+                return differences == [0; 2];
+            }
+            // AT_UID, AT_EUID, AT_GID, AT_EGID
+            if let Some(difference) = differences.get_mut(kind.wrapping_sub(abi::AT_UID as usize) / 2) {
+                *difference ^= value;
+            }
+            // SAFETY: this was not the last entry.
+            entry = unsafe { entry.add(1) };
+        }
+    }
+
+    /// The argument that a position lies in; or, of one where an argument starts, the argument before and this one. Those that
+    /// are in the environment by now count, too: all lie behind one another, as the kernel put them there
+    /// (proc_pid_cmdline(5)). None if it lies in front of all but the first.
+    pub fn arguments_at(&self, position: Word) -> [Option<Word>; 2] {
+        let Some(first) = self.argv.get() else {
+            return const { [None; 2] };
+        };
+        let mut start = position.0;
+        let mut found = None;
+        while start > first.0 {
+            // SAFETY: all between the first argument and a later one may be read.
+            start = unsafe { start.sub(1) };
+            // SAFETY: as before.
+            if unsafe { start.read() } == 0 {
+                // SAFETY: an argument follows the end of another.
+                let word = ZStr(unsafe { start.add(1) }, PhantomData);
+                if word != position {
+                    return [Some(word), found];
+                }
+                found = Some(word);
+            }
+        }
+        [Some(first), found]
+    }
+
+    /// Where the environment ends.
+    fn end(&self) -> Words {
+        let mut end = self.envp;
+        while end.get().is_some() {
+            end = end.next();
+        }
+        end
+    }
+
     /// Sets a variable in place of the inherited one, unless it was added before.
     pub fn set_default(&mut self, entry: Word) {
         if self.envp.find_variable(entry).is_none_or(|place| place >= self.inherited) {
@@ -288,10 +345,7 @@ impl Vectors {
     /// Adds an entry at the end of the environment. It takes room from the auxiliary vector, which nobody reads any more and
     /// which has more than 30 slots on every kernel: enough for the few variables that bgexec sets of its own.
     pub fn append(&mut self, entry: Word) {
-        let mut end = self.envp;
-        while end.get().is_some() {
-            end = end.next();
-        }
+        let end = self.end();
         // SAFETY: the auxiliary vector follows the environment's NULL.
         let next = Words(unsafe { end.0.add(1) });
         next.cut();

@@ -121,6 +121,14 @@ mod refused {
     }
 
     #[test]
+    fn word_that_is_in_the_environment_by_then() {
+        assert_refused(&["-wFEA=B"], "-wFEA=B: not with -F");
+        assert_refused(&["-EA=B", "-wFEC=D"], "-wFEC=D: not with -F");
+        assert_refused(&["-FEA=B", "--print-pid"], "--print-pid: not with -F");
+        assert_refused(&["-E", "A=B", "-k", ""], "-k : not an octal mode");
+    }
+
+    #[test]
     fn variable_to_remove_that_is_no_name() {
         assert_refused(&["--unset", "A=B"], "--unset A=B: not a name");
         assert_refused(&["--unset=A=B"], "--unset=A=B: not a name");

@@ -647,7 +647,7 @@ mod terminal {
 
     #[test]
     fn that_is_none_is_a_failure() {
-        const ENOTTY: &str = "errno 25";
+        const ENOTTY: &str = "Inappropriate ioctl for device";
         let sandbox = Sandbox::new();
         let output = sandbox.bgexec(&["-p", "x.pid", "--ctty"]).probe(["stay"]).run();
         output.assert_unable_to(125, "take terminal");

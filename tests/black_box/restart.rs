@@ -10,8 +10,8 @@ use rustix::process::Signal;
 
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
-    Launch, Legacy, Role, Sandbox, Terminal, at_most, between_forks, bgexec, eventually, is_root, kernel, probe,
-    repeated,
+    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, at_most, between_forks, bgexec, eventually, is_root, kernel,
+    probe, repeated,
 };
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
@@ -237,13 +237,7 @@ mod start {
 
     #[test]
     fn that_fails_is_the_launchers() {
-        let failures: [(&[&str], i32, &str); 4] = [
-            (&["/nonexistent/command"], 127, "execute /nonexistent/command: No such file or directory"),
-            (&["no-such-command"], 127, "execute no-such-command: No such file or directory"),
-            (&["/"], 126, "execute /: Permission denied"),
-            (&["-c", "/nonexistent", "true"], 125, "change directory to /nonexistent: No such file or directory"),
-        ];
-        for (words, status, message) in failures {
+        for (words, status, message) in FAILURES {
             for role in ROLES {
                 let sandbox = Sandbox::new();
                 let output = sandbox.adopted(role, &PIDFILES).words(["-l", "x.lock"]).words(words).run();

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Signal};
 
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, children, is_alive, kill, lock, signal};
-use crate::harness::{Legacy, Role, Sandbox, Terminal, at_most, eventually, probe};
+use crate::harness::{FAILURES, Legacy, Role, Sandbox, Terminal, at_most, eventually, probe};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -86,13 +86,7 @@ mod status {
 
     #[test]
     fn of_a_failure_is_the_launchers() {
-        let failures: [(&[&str], i32, &str); 4] = [
-            (&["/nonexistent/command"], 127, "execute /nonexistent/command: No such file or directory"),
-            (&["no-such-command"], 127, "execute no-such-command: No such file or directory"),
-            (&["/"], 126, "execute /: Permission denied"),
-            (&["-c", "/nonexistent", "true"], 125, "change directory to /nonexistent: No such file or directory"),
-        ];
-        for (words, status, message) in failures {
+        for (words, status, message) in FAILURES {
             let sandbox = Sandbox::new();
             sandbox.bgexec(&["-w", "-p", "x.pid"]).words(words).run().assert_unable(status, message);
             for role in ROLES {

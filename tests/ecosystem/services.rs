@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::process::Signal;
-
-use super::room::{Ends, Room, bgexec, can, eventually, is_alive, is_native, run, status, stderr, stdout};
+use super::room::{Room, bgexec, can, eventually, is_alive, is_native, run, status, stderr, stdout};
 use super::{contrib, has};
 
 /// A room with sleep as the daemon.
@@ -95,24 +93,13 @@ fn services_of_runit_and_s6() {
             continue;
         }
         let room = room();
-        let daemon = room.path().join("exampled").canonicalize().expect("it is there");
         fs::create_dir(room.path().join("service")).expect("the room is ours");
         room.script("service/run", &moved(&room, &format!("{example}/run")));
         if Path::new(&contrib(example)).join("notification-fd").exists() {
             fs::copy(contrib(example).join("notification-fd"), room.path().join("service/notification-fd"))
                 .expect("the room is ours");
         }
-        let process = || {
-            let processes = fs::read_dir("/proc").expect("the test needs /proc").flatten();
-            let mut processes = processes.map(|entry| entry.path());
-            processes.find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == daemon))
-        };
-        let supervisor = Ends::spawn(room.command(supervisor).arg(room.at("service")));
-        eventually("it is started", || process().is_some());
-        let pid = process().expect("it runs");
-        assert_eq!(fs::read_link(pid.join("cwd")).expect("it runs"), Path::new("/"));
-        supervisor.signal(Signal::TERM);
-        eventually("it is stopped", || process().is_none());
+        room.assert_supervised(supervisor, "exampled");
     }
 }
 

@@ -142,6 +142,22 @@ impl Room {
         let text = fs::read_to_string(self.path().join(name)).ok()?;
         text.strip_suffix('\n')?.parse().ok()
     }
+
+    /// A supervisor of the directory `service` starts a program of the room in `/`, and ends it when it is to stop itself.
+    pub fn assert_supervised(&self, supervisor: &str, program: &str) {
+        let program = self.path().join(program).canonicalize().expect("it is there");
+        let process = || {
+            let processes = fs::read_dir("/proc").expect("the test needs /proc").flatten();
+            let mut processes = processes.map(|entry| entry.path());
+            processes.find(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program))
+        };
+        let supervisor = Ends::spawn(self.command(supervisor).arg(self.at("service")));
+        eventually("it is started", || process().is_some());
+        let directory = fs::read_link(process().expect("it runs").join("cwd"));
+        assert_eq!(directory.expect("it runs"), Path::new("/"));
+        supervisor.signal(Signal::TERM);
+        eventually("it is stopped", || process().is_none());
+    }
 }
 
 impl Drop for Room {

@@ -82,6 +82,14 @@ pub fn tiny_command() -> PathBuf {
     env!("CARGO_BIN_EXE_bgexec").into()
 }
 
+/// Words of command lines whose launch fails before COMMAND is executed, with the status and what bgexec was unable to do.
+pub const FAILURES: [(&[&str], i32, &str); 4] = [
+    (&["/nonexistent/command"], 127, "execute /nonexistent/command: No such file or directory"),
+    (&["no-such-command"], 127, "execute no-such-command: No such file or directory"),
+    (&["/"], 126, "execute /: Permission denied"),
+    (&["-c", "/nonexistent", "true"], 125, "change directory to /nonexistent: No such file or directory"),
+];
+
 /// Whether a launcher leads a process group: then it cannot take a session itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
