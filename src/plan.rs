@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::options::{Opt, Options};
-use crate::report::Reason;
+use crate::report::{Code, Reason};
 use crate::scan::{self, Scan};
 use crate::steps::{CONDITIONS, Step, WORDS};
 use crate::sys::abi::{NSIG, SIGKILL, SIGSTOP, SIGTERM};
@@ -39,25 +39,25 @@ values! {
 }
 
 /// The options that cannot be used together with another (`true`), or without it (`false`), and why.
-const RULES: &[(Opt, bool, Opt, Reason)] = &[
-    (Opt::PrintPid, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::SessionLeader, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Ctty, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Wait, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Init, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::AliveAfter, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Restart, true, Opt::Foreground, Reason::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Restart, Reason::NOT_WITH_RESTART),
-    (Opt::AliveAfter, true, Opt::Restart, Reason::NOT_WITH_RESTART),
-    (Opt::ChildPidfile, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::Sighup, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::RestartCount, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::RestartDelay, false, Opt::Restart, Reason::NEEDS_RESTART),
-    (Opt::Stop, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
-    (Opt::Status, false, Opt::Pidfile, Reason::NEEDS_A_PIDFILE),
-    (Opt::Stop, true, Opt::Command, Reason::TAKES_NO_COMMAND),
-    (Opt::Status, true, Opt::Command, Reason::TAKES_NO_COMMAND),
+const RULES: &[(Opt, bool, Opt, Code)] = &[
+    (Opt::PrintPid, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::SessionLeader, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Ctty, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Wait, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Init, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::AliveAfter, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Restart, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::AliveAfter, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::ChildPidfile, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Sighup, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartCount, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartDelay, false, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Stop, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Status, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Stop, true, Opt::Command, Code::TAKES_NO_COMMAND),
+    (Opt::Status, true, Opt::Command, Code::TAKES_NO_COMMAND),
 ];
 
 /// What one of COMMAND's standard streams is to be.
@@ -153,7 +153,7 @@ impl Plan {
         }
         for (opt, with, other, refusal) in RULES {
             if options.examine(*opt).is_some() && options.has(*other) == *with {
-                return Err(*refusal);
+                return Err(Reason::of(*refusal));
             }
         }
         if options.examine(Opt::Retry).is_some_and(|schedule| !scan::is_schedule(schedule)) {
@@ -332,6 +332,7 @@ impl Plan {
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
+    #[inline(never)]
     pub fn word(&self, step: Step) -> Option<Word> {
         self.options.value(*WORDS.get(step as usize)?)
     }

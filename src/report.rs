@@ -34,11 +34,13 @@ macro_rules! reasons {
         /// The error numbers that have a text.
         const ERRNOS: &[u8] = &[$(small(abi::$errno)),*];
 
+        /// One of bgexec's own reasons, without an operand: a byte, for tables.
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each names a constant of Reason")]
-        enum Code { $($name),* }
+        #[derive(Clone, Copy)]
+        pub enum Code { $($(#[$doc])* $name),* }
 
         impl Reason {
-            $($(#[$doc])* pub const $name: Reason = Reason::new((Code::$name as u32 + 1) << 24);)*
+            $($(#[$doc])* pub const $name: Reason = Reason::of(Code::$name);)*
         }
 
         /// The texts, a line each: first of [`ERRNOS`], then of any other error number, then of bgexec's own reasons.
@@ -185,10 +187,11 @@ fn line(mut lines: Word, number: usize) -> Word {
 }
 
 impl Reason {
-    const fn new(bits: u32) -> Reason {
-        match NonZeroU32::new(bits) {
+    /// The reason with this code.
+    pub const fn of(code: Code) -> Reason {
+        match NonZeroU32::new((code as u32 + 1) << 24) {
             Some(bits) => Reason(bits),
-            None => panic!("no reason"),
+            None => Reason(NonZeroU32::MAX), // there are not that many
         }
     }
 

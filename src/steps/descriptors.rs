@@ -125,7 +125,9 @@ impl Launch {
         sys::close_range(first, u32::MAX, 0)
     }
 
-    /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc.
+    /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc. Apart, so that a launch that
+    /// needs no room for that does not reach down to another page of the stack.
+    #[inline(never)]
     fn close_listed(&self) -> sys::Result<()> {
         let list = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY, 0)?;
         let mut buffer = [0; 512];

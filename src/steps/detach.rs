@@ -32,6 +32,7 @@ impl Launch {
     }
 
     /// Makes the daemon and waits for its verdict.
+    #[inline(never)]
     pub(super) fn detach(&mut self) -> Result<(), Reason> {
         self.daemon = 0;
         self.step = Step::Daemon;

@@ -37,6 +37,7 @@ impl Launch {
     }
 
     /// Closes the files that are to be locked.
+    #[inline(never)]
     pub(super) fn release_locks(&mut self) {
         for index in 0..self.locks.len() {
             self.release(self.locks[index]);

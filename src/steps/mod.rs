@@ -295,6 +295,7 @@ impl Launch {
     }
 
     /// The word that the step is about.
+    #[inline(never)]
     fn word(&self) -> Word {
         self.plan.word(self.step).unwrap_or(ZStr::new(c""))
     }

@@ -66,9 +66,9 @@ impl Launch {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
             self.message = self.own(copy, false)?;
         }
-        for (number, fd) in (0..).zip(self.streams) {
+        for (number, fd) in (0..).zip(&self.streams) {
             if fd.is_some() {
-                sys::dup3(fd, Fd(number), 0)?;
+                sys::dup3(*fd, Fd(number), 0)?;
             }
         }
         Ok(())

@@ -61,6 +61,7 @@ pub(super) fn schedule(plan: &Plan, usual: Word) -> Schedule {
 
 impl Target<'_> {
     /// Finds who holds the pidfile: takes a descriptor of the process, then asks again, so that it is of the holder.
+    #[inline(never)]
     fn find(&mut self) -> Result<(), Reason> {
         if !self.plan.options.vectors.ids_agree() {
             return Err(Reason::IDS_DIFFER);

@@ -14,8 +14,8 @@ const STOPPING: u64 = 50;
 /// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
 
-/// How long it may take to die after that, in milliseconds.
-pub(super) const DEATH: u64 = 1000;
+/// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.
+pub(super) const DEATH: u64 = 5000;
 
 /// How often it is asked for meanwhile, in milliseconds.
 const POLL: u64 = 20;

@@ -47,8 +47,9 @@ pub fn rt_sigprocmask(set: SignalSet, old: &mut SignalSet) -> Result<()> {
 }
 
 /// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some
-/// comes behind the flags, and flags, a restorer and a mask, in as many registers as the longest needs.
-const ACTION: usize = if cfg!(target_pointer_width = "32") { 6 } else { 4 };
+/// comes behind the flags, and flags, a restorer and a mask, in as many registers as the longest needs. On mips the kernel
+/// leaves the restorer out, while qemu-user writes one behind the mask.
+const ACTION: usize = if cfg!(target_pointer_width = "32") { 7 } else { 4 + cfg!(target_arch = "mips64") as usize };
 const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64")) as usize;
 
 /// `rt_sigaction(signal, handler)`—Set a signal's disposition, to SIG_DFL (0) or SIG_IGN (1).

@@ -885,7 +885,7 @@ mod without_pidfd {
             let pid = start_stubborn(sandbox);
             let output = bgexec(&["-K", "--retry", "USR1/0.1"]).run();
             output.assert_unable(2, &format!("stop x.pid: still running as pid {pid}"));
-            assert_stopped(sandbox, &bgexec(&["-K", "--retry", "USR2/0.1/KILL/20"]).run(), pid);
+            assert_stopped(sandbox, &bgexec(&["-K", "--retry", "USR2/0.5/KILL/20"]).run(), pid);
             assert_eq!(signals(sandbox), [USR1, USR2]);
         });
     }

@@ -1,7 +1,7 @@
 //! A machine: a processor, a kernel, bgexec and a guest for that processor; and a boot of it.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Once, mpsc};
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ pub struct Machine {
     console: &'static str,
     serial: [u32; 2],
     kernel: PathBuf,
-    bgexec: PathBuf,
+    pub bgexec: PathBuf,
     guest: PathBuf,
 }
 
 /// The file that a variable names.
-fn named(variable: &str) -> PathBuf {
+pub fn named(variable: &str) -> PathBuf {
     let path = env::var_os(variable).filter(|path| !path.is_empty());
     path.unwrap_or_else(|| panic!("{variable} names no file")).into()
 }
@@ -74,6 +74,11 @@ impl Machine {
         let directory = tempfile::tempdir().unwrap();
         let initramfs = directory.path().join("initramfs");
         fs::write(&initramfs, archive.finish()).unwrap();
+        self.boot_image(&initramfs, arguments)
+    }
+
+    /// The same with an initramfs that is a file.
+    pub fn boot_image(&self, initramfs: &Path, arguments: &str) -> Said {
         let start = Instant::now();
         let mut machine = Command::new(self.emulator[0])
             .args(&self.emulator[1..])
@@ -81,7 +86,7 @@ impl Machine {
             .args(["-serial", "stdio", "-no-reboot", "-kernel"])
             .arg(&self.kernel)
             .arg("-initrd")
-            .arg(&initramfs)
+            .arg(initramfs)
             .args(["-append", &format!("console={} quiet panic=-1 {arguments}", self.console)])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,15 +1,19 @@
 //! bgexec on machines that are booted for real: an initramfs that holds an init, bgexec and nothing else.
 //!
 //! Where the kernels and the programs are, variables of the environment say, which `.ci/boot` sets:
-//! `BGEXEC_KERNEL_AMD64`, `BGEXEC_KERNEL_ARM64`, and for each processor `BGEXEC_BOOT_…` and `BGEXEC_GUEST_…`.
+//! `BGEXEC_KERNEL_AMD64`, `BGEXEC_KERNEL_ARM64`, `BGEXEC_BUSYBOX_X86_64`, and for each processor `BGEXEC_BOOT_…` and
+//! `BGEXEC_GUEST_…`.
 
 mod archive;
 mod machine;
 mod said;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use machine::Machine;
+use machine::{Machine, named};
 
 /// What a daemon says of itself that has a session, a process group of its own, the null device, the lock of its pidfile, and
 /// nothing else.
@@ -108,6 +112,46 @@ fn twenty(machine: &Machine) {
     assert_eq!(said.numbers("running (pid "), said.numbers("leads group "), "{said:#?}");
 }
 
+/// The image that `contrib/initramfs/build` makes, with what an example of its user adds: a page for httpd, and what to run in
+/// the place of a shell. The daemons run, one of them again after its death; what cannot run says so; all of them end.
+fn example(machine: &Machine) {
+    let directory = tempfile::tempdir().unwrap();
+    let added = |path: &str, text: &str| {
+        let file = directory.path().join(path.replace('/', "-"));
+        fs::write(&file, text).unwrap();
+        format!("{path}={}", file.display())
+    };
+    let check = "\
+        for name in syslogd crond httpd; do bgexec -T -p /run/$name.pid; done\n\
+        first=$(cat /run/httpd.child.pid)\n\
+        wget -q -O - http://127.0.0.1/\n\
+        kill -KILL $first\n\
+        until wget -q -O /page http://127.0.0.1/ 2> /dev/null; do :; done\n\
+        cat /page\n\
+        [ $first != $(cat /run/httpd.child.pid) ] && echo again\n\
+        start nothing nothing\n\
+        poweroff() { echo left: $(ls /run); /bin/poweroff -f; }\n";
+    let page = added("/srv/index.html", "a page\n");
+    let check = added("/check", check);
+    let image = directory.path().join("image");
+    let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/initramfs/build");
+    let mut build = Command::new(build);
+    build.arg(&image).arg(&machine.bgexec).arg(named("BGEXEC_BUSYBOX_X86_64")).args([page, check]);
+    assert!(build.status().unwrap().success());
+    let said = machine.boot_image(&image, "-- . /check");
+    said.assert(&owned(&[
+        "running (pid PID)",
+        "running (pid PID)",
+        "running (pid PID)",
+        "a page",
+        "a page",
+        "again",
+        "bgexec: unable to execute nothing: No such file or directory",
+        "init: nothing does not run: status 127",
+        "left:",
+    ]));
+}
+
 /// Every scene on every processor, each a test of its own.
 macro_rules! scenes {
     ($($scene:ident: $($test:ident $processor:literal),*;)*) => {$($(
@@ -126,4 +170,5 @@ scenes! {
     first_process: first_process_x86_64 "X86_64", first_process_i686 "I686", first_process_aarch64 "AARCH64",
         first_process_armv7 "ARMV7";
     twenty: twenty_x86_64 "X86_64", twenty_i686 "I686", twenty_aarch64 "AARCH64", twenty_armv7 "ARMV7";
+    example: example_x86_64 "X86_64";
 }

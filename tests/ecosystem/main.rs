@@ -2,6 +2,7 @@
 
 mod completions;
 mod images;
+mod initramfs;
 mod manual;
 mod packages;
 mod peers;

@@ -184,8 +184,8 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
         Some(0) => {
             // A supervisor holds the locks for COMMAND.
             let holders = if case.supervises() { &first.trace.stay } else { &first.trace.executed };
-            let there = holders.iter().find(|&&pid| !first.dies(pid, 2));
-            there.filter(|_| case.locks()).map(|pid| format!("started twice: {pid} runs"))
+            let there = holders.iter().find(|&&pid| case.locks() && !first.dies(pid, 2));
+            there.map(|pid| format!("started twice: {pid} runs"))
         }
         Some(1) => {
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
