@@ -17,7 +17,9 @@ use bgexec::sys::{self, SignalSet};
 /// Parse, plan, run, report; gives the exit status.
 fn main(vectors: Vectors) -> u32 {
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
-    let mask = sys::rt_sigprocmask(SignalSet::ALL);
+    // Where that is refused, so is what resets the mask for COMMAND, which is an error.
+    let mut mask = SignalSet::NONE;
+    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut mask);
     let launch = &mut Launch::new(vectors, mask);
     let plan = &mut launch.plan;
     if let Err(reason) = plan.options.parse() {
@@ -37,7 +39,7 @@ fn main(vectors: Vectors) -> u32 {
     }
     if plan.options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
-        sys::rt_sigprocmask(mask.with(SIGPIPE));
+        let _ = sys::rt_sigprocmask(mask.with(SIGPIPE), &mut { mask });
         launch.step = Step::Stop;
         return match stop::stop(&launch.plan) {
             Ok(()) => 0,

@@ -5,7 +5,9 @@
 use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
-use crate::sys::abi::{CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY};
+use crate::sys::abi::{
+    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
+};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
 
@@ -53,6 +55,24 @@ impl Launch {
         }
         self.used |= 1 << to.0;
         Ok(to)
+    }
+
+    /// The same for a file that may be open already as one of the `others`: then it is that one.
+    #[inline(never)]
+    pub(super) fn own_once(&mut self, fd: Fd, others: &[Fd], lock: bool) -> Result<Fd, Reason> {
+        for &other in others {
+            if other.is_some() {
+                match sys::same_file(fd, other, ZStr::new(c""), AT_EMPTY_PATH) {
+                    Err(errno) if errno.is(ENOENT) => {}
+                    same => {
+                        same?;
+                        sys::close(fd);
+                        return Ok(other);
+                    }
+                }
+            }
+        }
+        self.own(fd, lock)
     }
 
     /// Closes an own file.

@@ -2,15 +2,20 @@
 
 #![forbid(unsafe_code)]
 
-use super::wait::reap;
+use core::hint::black_box;
+
+use super::wait::{DEATH, reap};
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
-use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL};
-use crate::sys::{self, Fd, Pid};
+use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL};
+use crate::sys::{self, Fd, Pid, room};
 
 /// As vfork makes a child.
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
+
+/// What the launcher needs of the stack to end the daemon, and more.
+const GAP: usize = 512;
 
 impl Launch {
     /// Makes the status pipe.
@@ -53,7 +58,18 @@ impl Launch {
                 self.daemon = child;
                 self.listen(Reason::ENDED)
             }
-            Ok(leader) => self.listen(reap(leader)),
+            Ok(leader) => {
+                let ended = reap(leader);
+                // Who kills the leader wakes the launcher while the daemon still has its stack, and maybe its descriptors:
+                // that daemon is not wanted, whatever it says.
+                if ended.is(Reason::KILLED) && self.daemon != 0 {
+                    self.end_daemon();
+                    self.step = Step::Daemon;
+                    Err(ended)
+                } else {
+                    self.listen(ended)
+                }
+            }
             Err(errno) => Err(errno.into()),
         };
         self.release(read);
@@ -66,9 +82,9 @@ impl Launch {
     pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, flags: u32) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
-        sys::clone(flags | files, exit_signal, entry, self).or_else(|_| {
+        sys::clone(flags | files, exit_signal, entry, self, pid_place).or_else(|_| {
             self.shared = false;
-            sys::clone(flags & VFORK, SIGCHLD, entry, self)
+            sys::clone(flags & (VFORK | CLONE_PARENT_SETTID), SIGCHLD, entry, self, pid_place)
         })
     }
 
@@ -119,17 +135,20 @@ impl Launch {
             }
             return Ok(());
         }
-        let ended = if self.daemon == 0 {
-            ended
-        } else {
-            // What a supervisor had started before it was killed is in its group.
-            let _ = sys::kill(-self.daemon, SIGKILL);
-            reap(self.daemon)
-        };
+        let ended = if self.daemon == 0 { ended } else { self.end_daemon() };
         if verdict.is_none() {
             self.step = Step::Execute;
         }
         Err(verdict.unwrap_or(ended))
+    }
+
+    /// Kills the daemon, if it has not ended by itself; gives how it did. What a supervisor had started is in its group, and
+    /// must be gone before it can be seen from its pidfile that nothing runs.
+    pub(super) fn end_daemon(&self) -> Reason {
+        let _ = sys::kill(self.daemon, SIGKILL);
+        let ended = reap(self.daemon);
+        self.outlast_group(DEATH);
+        ended
     }
 
     /// Sends a record on the step to the launcher, if there is one: that it was taken, or what came of it.
@@ -155,6 +174,11 @@ impl Launch {
     }
 }
 
+/// Where the kernel writes a daemon's pid.
+fn pid_place(launch: &mut Launch) -> &mut Pid {
+    &mut launch.daemon
+}
+
 /// The leader: makes a session and in it the daemon, as the launcher's own child, so that the launcher can reap it; unless
 /// it is to be the daemon itself.
 extern "C" fn leader(launch: &mut Launch) -> ! {
@@ -165,11 +189,12 @@ extern "C" fn leader(launch: &mut Launch) -> ! {
     if launch.plan.leads_session() {
         daemon(launch);
     }
-    match launch.child(daemon, launch.daemon_flags() | CLONE_PARENT) {
-        Ok(pid) => launch.daemon = pid,
+    // The launcher, woken by whoever kills the leader, has this much of the stack to itself: the daemon's begins below it.
+    black_box(&room::<GAP>());
+    match launch.child(daemon, launch.daemon_flags() | CLONE_PARENT | CLONE_PARENT_SETTID) {
+        Ok(_) => sys::exit(0),
         Err(errno) => launch.fail(errno.into()),
     }
-    sys::exit(0)
 }
 
 /// The daemon: takes the remaining steps, of which the last makes it COMMAND.

@@ -6,8 +6,7 @@ use super::Launch;
 use super::lock::recorded_daemon;
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
-    S_IFREG,
+    AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -30,16 +29,10 @@ impl Launch {
         if lock == Lock::Pidfile && self.plan.foreground() {
             self.keep_directory()?;
         }
-        let mut fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
-        let is_this = |other: &Fd| sys::same_file(fd, *other, ZStr::new(c""), AT_EMPTY_PATH).is_ok();
-        if let Some(&other) = self.locks.iter().find(|other| other.is_some() && is_this(other)) {
-            sys::close(fd);
-            fd = other;
-        } else {
-            self.locks[lock as usize] = fd; // so that it is removed if the next fails
-            fd = self.own(fd, true)?;
-        }
-        self.locks[lock as usize] = fd;
+        let fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
+        let others = self.locks;
+        self.locks[lock as usize] = fd; // so that it is removed if the next fails
+        self.locks[lock as usize] = self.own_once(fd, &others, true)?;
         Ok(())
     }
 
@@ -84,7 +77,11 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
     loop {
         let fd = sys::openat(Fd::CWD, path, flags | O_NOFOLLOW | O_NONBLOCK, 0o644)?;
         let mut room = StatRoom::uninit();
-        let stat = sys::fstat(fd, &mut room)?;
+        let told = sys::fstat(fd, &mut room);
+        if told.is_err() && sys::size(fd) == Ok(0) {
+            remove(fd, Fd::CWD, path); // it may have been created just now; an empty one is of no use to anybody
+        }
+        let stat = told?;
         if stat.kind() != S_IFREG {
             return Err(Reason::NOT_A_REGULAR_FILE);
         }

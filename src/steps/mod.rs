@@ -270,7 +270,7 @@ impl Launch {
                     self.remove_pidfiles();
                 }
                 // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.
-                sys::rt_sigprocmask(SignalSet::ALL);
+                let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut self.mask);
                 return Err(reason);
             }
         }

@@ -20,7 +20,7 @@ impl Launch {
                 sys::rt_sigaction(signal, ignore as usize)?;
             }
         }
-        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE });
+        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE }, &mut { self.mask })?;
         Ok(())
     }
 }

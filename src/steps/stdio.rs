@@ -7,8 +7,8 @@ use crate::options::Opt;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, EBADF, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH,
-    O_RDONLY, O_RDWR, O_WRONLY,
+    EBADF, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR,
+    O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, StatRoom};
@@ -43,12 +43,8 @@ impl Launch {
             Stream::File(file) => {
                 let output = self.streams[1];
                 fd = open_file(Fd::CWD, file, number != 0)?;
-                if number == 2 && sys::same_file(fd, output, ZStr::new(c""), AT_EMPTY_PATH).is_ok() {
-                    sys::close(fd);
-                    fd = output; // one description for both, so that neither overwrites the other's lines
-                } else {
-                    fd = self.own(fd, false)?;
-                }
+                // One description for both outputs, so that neither overwrites the other's lines.
+                fd = self.own_once(fd, &[output], false)?;
             }
             _ if !fd.is_some() => {
                 fd = null_device()?;

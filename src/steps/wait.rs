@@ -15,7 +15,7 @@ const STOPPING: u64 = 50;
 const GRACE: u64 = 5000;
 
 /// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.
-const DEATH: u64 = 5000;
+pub(super) const DEATH: u64 = 5000;
 
 /// How often it is asked for meanwhile, in milliseconds.
 const POLL: u64 = 20;
@@ -62,7 +62,13 @@ impl Launch {
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
         let _ = sys::kill(-self.daemon, SIGTERM);
-        let mut left = GRACE + DEATH;
+        self.outlast_group(GRACE + DEATH);
+        self.remove_pidfiles();
+    }
+
+    /// Waits so many milliseconds for the end of the daemon and of its group, which is killed when [`DEATH`] of them are left.
+    #[inline(never)]
+    pub(super) fn outlast_group(&self, mut left: u64) {
         // The group lives as long as any of its processes; with 0 it is only asked for.
         while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
             if left == DEATH {
@@ -71,7 +77,6 @@ impl Launch {
             sys::pause(POLL);
             left -= POLL;
         }
-        self.remove_pidfiles();
     }
 }
 

@@ -8,7 +8,8 @@ use super::abi;
 use super::call::{Errno, Result, number, value};
 use super::process::Pid;
 
-/// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. `exit_signal` is sent when it ends.
+/// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. `exit_signal` is sent when it ends. With
+/// CLONE_PARENT_SETTID the kernel writes the pid to its `place` in the argument, too, before the child runs.
 ///
 /// With CLONE_VM and CLONE_VFORK it runs in this process's memory while this process waits until it has executed a program
 /// or ended. The kernel then copies no page table, and the child needs no stack: it runs `entry` below the caller's frames,
@@ -19,32 +20,39 @@ use super::process::Pid;
 ///
 /// # Errors
 /// EINVAL: CLONE_VM without CLONE_VFORK, or the reverse; [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
-pub fn clone<T>(flags: u32, exit_signal: u32, entry: extern "C" fn(&mut T) -> !, argument: &mut T) -> Result<Pid> {
+pub fn clone<T>(
+    flags: u32,
+    exit_signal: u32,
+    entry: extern "C" fn(&mut T) -> !,
+    argument: &mut T,
+    place: fn(&mut T) -> &mut Pid,
+) -> Result<Pid> {
     if (flags & abi::CLONE_VM != 0) != (flags & abi::CLONE_VFORK != 0) {
         return Err(Errno::INVAL);
     }
     let flags = flags | exit_signal;
+    let pid = &raw mut *place(argument);
     // SAFETY: `entry` takes the address of a `T`, which is lent to the child for as long as this process waits, or which is
-    // the child's own copy; and it never returns into frames that both processes share.
-    let answer = unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), entry as usize) };
+    // the child's own copy; and it never returns into frames that both processes share. The place is lent like it.
+    let answer = unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), pid, entry as usize) };
     value(answer).map(|pid| pid as Pid)
 }
 
 /// The system call; the child calls `entry(argument)`, the parent returns its answer.
 ///
 /// Both go on with the same stack. What the parent needs of it lies above, as the child pushes below; what the child needs
-/// is in registers that the kernel keeps, or above as well. Of clone's arguments only the flags and the stack matter: no
-/// stack means the parent's. The others, in any order that an architecture has them, are looked at only with flags that
-/// nobody sets.
+/// is in registers that the kernel keeps, or above as well. Of clone's arguments only the first three matter: the flags, the
+/// stack, of which none means the parent's, and the place for the pid, which comes third everywhere. The others, in any order
+/// that an architecture has them, are looked at only with flags that nobody sets.
 ///
 /// # Safety
-/// `flags` hold CLONE_VFORK if they hold CLONE_VM; `entry` takes `argument` and does not return.
+/// `flags` hold CLONE_VFORK if they hold CLONE_VM; `entry` takes `argument` and does not return; `pid` can be written.
 #[unsafe(naked)]
-unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize) -> usize {
+unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, pid: *mut Pid, entry: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     naked_asm!(
         "mov r8, rsi",
-        "mov r9, rdx",
+        "mov r9, rcx",
         "xor esi, esi",
         "push {clone}",
         "pop rax",
@@ -63,6 +71,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "push ebx",
         "mov ebx, [esp + 8]",
         "xor ecx, ecx",
+        "mov edx, [esp + 16]",
         "push {clone}",
         "pop eax",
         "int 0x80",
@@ -72,7 +81,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "ret",
         "2:",
         "mov eax, [esp + 12]",
-        "mov ecx, [esp + 16]",
+        "mov ecx, [esp + 20]",
         "and esp, -16",
         "sub esp, 12",
         "push eax",
@@ -81,21 +90,21 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
     );
     #[cfg(target_arch = "aarch64")]
     naked_asm!(
-        "mov x3, x1",
+        "mov x4, x1",
         "mov x1, #0",
         "mov x8, #{clone}",
         "svc #0",
         "cbz x0, 2f",
         "ret",
         "2:",
-        "mov x0, x3",
-        "blr x2",
+        "mov x0, x4",
+        "blr x3",
         clone = const number::clone as i32,
     );
     #[cfg(target_arch = "arm")]
     naked_asm!(
         "push {{r7, lr}}",
-        "mov r3, r1",
+        "mov r12, r1",
         "movs r1, #0",
         "movs r7, #{clone}",
         "svc #0",
@@ -103,40 +112,40 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "beq 2f",
         "pop {{r7, pc}}",
         "2:",
-        "mov r0, r3",
-        "mov pc, r2",
+        "mov r0, r12",
+        "mov pc, r3",
         clone = const number::clone as i32,
     );
     #[cfg(target_arch = "riscv64")]
     naked_asm!(
-        "mv a3, a1",
+        "mv a4, a1",
         "li a1, 0",
         "li a7, {clone}",
         "ecall",
         "beqz a0, 2f",
         "ret",
         "2:",
-        "mv a0, a3",
-        "jalr a2",
+        "mv a0, a4",
+        "jalr a3",
         clone = const number::clone as i32,
     );
     #[cfg(target_arch = "loongarch64")]
     naked_asm!(
-        "move $a3, $a1",
+        "move $a4, $a1",
         "move $a1, $zero",
         "li.w $a7, {clone}",
         "syscall 0",
         "beqz $a0, 2f",
         "ret",
         "2:",
-        "move $a0, $a3",
-        "jirl $ra, $a2, 0",
+        "move $a0, $a4",
+        "jirl $ra, $a3, 0",
         clone = const number::clone as i32,
     );
     // Here the stack comes first.
     #[cfg(target_arch = "s390x")]
     naked_asm!(
-        "lgr %r5, %r3",
+        "lgr %r1, %r3",
         "lgr %r3, %r2",
         "lghi %r2, 0",
         "svc {clone}",
@@ -144,8 +153,8 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "jz 2f",
         "br %r14",
         "2:",
-        "lgr %r2, %r5",
-        "basr %r14, %r4",
+        "lgr %r2, %r1",
+        "basr %r14, %r5",
         clone = const number::clone as i32,
     );
     // The kernel keeps the registers that a callee would; an error shows as a condition.
@@ -155,7 +164,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "std 30, 48(1)",
         "std 31, 56(1)",
         "mr 30, 4",
-        "mr 31, 5",
+        "mr 31, 6",
         "li 4, 0",
         "li 0, {clone}",
         "sc",
@@ -183,6 +192,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         ".set noreorder",
         "addiu $sp, $sp, -32",
         "sw $5, 24($sp)",
+        "sw $7, 28($sp)",
         "move $5, $zero",
         "li $2, {clone}",
         "syscall",
@@ -198,7 +208,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "negu $2, $2",
         "2:",
         "lw $4, 24($sp)",
-        "move $25, $6",
+        "lw $25, 28($sp)",
         "jalr $25",
         "nop",
         ".set reorder",
@@ -209,6 +219,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         ".set noreorder",
         "daddiu $sp, $sp, -16",
         "sd $5, 8($sp)",
+        "sd $7, 0($sp)",
         "move $5, $zero",
         "li $2, {clone}",
         "syscall",
@@ -224,7 +235,7 @@ unsafe extern "C" fn nested_child(flags: usize, argument: *mut u8, entry: usize)
         "dnegu $2, $2",
         "2:",
         "ld $4, 8($sp)",
-        "move $25, $6",
+        "ld $25, 0($sp)",
         "jalr $25",
         "nop",
         ".set reorder",

@@ -36,13 +36,14 @@ impl SignalSet {
 
 /// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.
 ///
-/// Fails on no kernel with these arguments:
-/// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html).
-pub fn rt_sigprocmask(set: SignalSet) -> SignalSet {
-    let mut old = SignalSet::NONE;
+/// # Errors
+/// Fails on no kernel with these arguments, but a filter of system calls may refuse it;
+/// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html)
+pub fn rt_sigprocmask(set: SignalSet, old: &mut SignalSet) -> Result<()> {
     // SAFETY: the kernel reads one set and writes the other.
-    unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut old, size_of::<SignalSet>()) };
-    old
+    let answer =
+        unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut *old, size_of::<SignalSet>()) };
+    done(answer)
 }
 
 /// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use crate::start::{Case, Start, prepare, start};
-use crate::trace::{Harm, Place, SIGHUP, SIGKILL, SIGSTOP, SIGTERM};
+use crate::trace::{Call, Harm, Place, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, Trace};
 
 /// A signal at a place, and the number of the call that is about to be made there.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +29,10 @@ pub fn kills(case: Case, home: &Path) -> Vec<Kill> {
     assert_eq!(unharmed.status(), Some(0), "{}: {}", case.words, unharmed.stderr);
     let mut kills = vec![];
     let mut before = [usize::MAX; 8];
-    for &(place, call) in &unharmed.trace.calls {
+    for &Call { place, number: call, .. } in &unharmed.trace.calls {
         let follows = Place { index: place.index + 1, ..place };
-        let executes = |at: Place| unharmed.trace.calls.contains(&(at, sc::nr::EXECVE));
+        let executes =
+            |at: Place| unharmed.trace.calls.iter().any(|call| call.place == at && call.number == sc::nr::EXECVE);
         // Whoever is killed when about to send the record has sent none; any other signal comes when it is sent.
         let is_unseen = |signal| executes(place) || signal != SIGKILL && executes(follows);
         if call == sc::nr::RT_SIGACTION && before[place.process] == call {
@@ -78,9 +80,11 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
     if trace.hung {
         return Some("waits for ever".to_owned());
     }
-    let is_device = |path: &&&str| fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_char_device());
-    if let Some(path) = ["/dev/.bgexec", "/.bgexec"].iter().find(is_device) {
+    if let Some(path) = left_device() {
         return Some(format!("{path} is left"));
+    }
+    if shares_a_stack(trace) {
+        return Some("the launcher goes on where the daemon's stack is".to_owned());
     }
     if !case.supervises() && !trace.stay.is_empty() {
         return Some(format!("processes {:?} live on", trace.stay));
@@ -92,22 +96,13 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
         let may_be = is_launchers && killer == signal && (signal == SIGKILL || is_first || case.has("-F"));
         return (!may_be).then(|| format!("the launcher was killed by signal {killer}"));
     };
-    // Known and not yet mended: the leader shares memory and descriptors with launcher and daemon. If it is killed while
-    // the daemon takes its steps, the launcher goes on beside that one, on the same stack: either may fail, and the
-    // launcher neither waits for the daemon nor can be believed. What must hold all the same: nothing lives on after a
-    // failure, and the next start works.
-    let is_leaders = signal == SIGKILL
-        && kill.is_some_and(|Kill { place, harm, .. }| {
-            place.process == 2 && harm == Harm::Signal { number: SIGKILL, to: 1 }
-        })
-        && (case.has("LEAD") || !case.supervises());
     let unseen = kill.is_some_and(|kill| kill.is_unseen) && !is_launchers && signal != SIGSTOP;
-    if (status != 0 || !case.supervises()) && !unseen && !is_leaders && !trace.unreaped.is_empty() {
+    if (status != 0 || !case.supervises()) && !unseen && !trace.unreaped.is_empty() {
         return Some(format!("status {status}, and has not reaped {:?}", trace.unreaped));
     }
     let has_run = !trace.executed.is_empty();
     if status == 0 {
-        return (!has_run && !unseen && !is_leaders).then(|| "status 0, but nothing was executed".to_owned());
+        return (!has_run && !unseen).then(|| "status 0, but nothing was executed".to_owned());
     }
     if signal == SIGSTOP {
         return Some(format!("status {status} for a while of standing still: {stderr:?}"));
@@ -121,23 +116,64 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
     if status != 125 {
         return Some(format!("status {status}: {stderr:?}"));
     }
-    let reasons = stderr.lines().filter(|line| line.starts_with("bgexec: unable to ")).count();
-    if reasons != 1 || !stderr.lines().all(|line| line.starts_with("bgexec: ")) {
+    if !is_one_line(stderr) {
         return Some(format!("status {status} with {stderr:?}"));
     }
-    let alive: Vec<_> = first.processes().filter(|&pid| !first.dies(pid, 1)).collect();
-    // What a killed supervisor had made is nobody's child: it dies, but the launcher cannot wait for it.
-    if !trace.left.is_empty() && !is_leaders && !case.supervises() || !alive.is_empty() {
-        return Some(format!("status {status}, and left processes {:?}, {alive:?}", trace.left));
+    if let Some(left) = left_processes(case, first) {
+        return Some(format!("status {status}, and left processes {left:?}"));
     }
-    let may_stay = |name: &str, size: u64| name == "room" || ["lock", "out", "err"].contains(&name) && size == 0;
-    for entry in fs::read_dir(directory).expect("it is there").flatten() {
+    left_file(case, directory).map(|left| format!("status {status}, and left {left}"))
+}
+
+/// A null device of bgexec's own that is left. Another launch may have one for a moment.
+pub fn left_device() -> Option<&'static str> {
+    let is_device = |path: &&str| fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_char_device());
+    let end = Instant::now() + Duration::from_secs(10);
+    let path = ["/dev/.bgexec", "/.bgexec"].into_iter().find(is_device)?;
+    while is_device(&path) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    is_device(&path).then_some(path)
+}
+
+/// Whether what was said is one line that says why, and otherwise only which steps were taken.
+pub fn is_one_line(stderr: &str) -> bool {
+    let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with("bgexec: unable to ")).collect();
+    let reasoned = lines.len() == 1 && lines[0].matches(": ").count() >= 2;
+    reasoned && stderr.ends_with('\n') && stderr.lines().all(|line| line.starts_with("bgexec: "))
+}
+
+/// The processes that a failure has left. What a killed supervisor had made is nobody's child: it dies, but the launcher
+/// cannot reap it.
+pub fn left_processes(case: Case, start: &Start) -> Option<Vec<i32>> {
+    let may_die = if case.supervises() { &start.trace.left[..] } else { &[] };
+    let made = start.processes().chain(may_die.iter().copied());
+    let mut left: Vec<_> = made.filter(|&pid| !start.dies(pid, 1)).collect();
+    if !case.supervises() {
+        left.extend(&start.trace.left);
+    }
+    (!left.is_empty()).then_some(left)
+}
+
+/// A file that must not stay after a failure: an output or a lockfile may, if it is empty.
+pub fn left_file(case: Case, directory: &Path) -> Option<String> {
+    let may_stay = |name: &str, size: u64| {
+        let locked = format!("DIR/{name}");
+        let created = ["out", "err"].contains(&name) || case.words.contains(&format!("-l {locked}"));
+        name == "room" || created && size == 0
+    };
+    fs::read_dir(directory).expect("it is there").flatten().find_map(|entry| {
         let (name, size) = (entry.file_name(), entry.metadata().map_or(0, |metadata| metadata.len()));
-        if !is_leaders && !may_stay(&name.to_string_lossy(), size) {
-            return Some(format!("status {status}, and left {name:?} with {size} bytes"));
-        }
-    }
-    None
+        (!may_stay(&name.to_string_lossy(), size)).then(|| format!("{name:?} with {size} bytes"))
+    })
+}
+
+/// Whether the launcher, woken by the end of its leader, used the part of the stack where the daemon still lived.
+fn shares_a_stack(trace: &Trace) -> bool {
+    let of = |process: usize| trace.calls.iter().enumerate().filter(move |(_, call)| call.place.process == process);
+    let Some((met, top)) = of(2).next().map(|(at, call)| (at, call.stack)) else { return false };
+    let end = trace.ends.iter().find(|(process, _)| *process == 2).map_or(0, |(_, calls)| *calls);
+    of(0).any(|(at, call)| at > met && at < end && call.stack <= top)
 }
 
 /// The same for the next launch: it works, unless the first one's runs; and then it works once that is gone.
@@ -148,8 +184,8 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
         Some(0) => {
             // A supervisor holds the locks for COMMAND.
             let holders = if case.supervises() { &first.trace.stay } else { &first.trace.executed };
-            let there = holders.iter().find(|&&pid| !first.dies(pid, 2));
-            there.filter(|_| case.locks()).map(|pid| format!("started twice: {pid} runs"))
+            let there = holders.iter().find(|&&pid| case.locks() && !first.dies(pid, 2));
+            there.map(|pid| format!("started twice: {pid} runs"))
         }
         Some(1) => {
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -17,25 +18,32 @@ use crate::trace::{self, Harm, Place, SIGKILL, Trace};
 pub const GROUP: u32 = 4242;
 pub const DESCRIPTOR: usize = 17;
 
+/// How often something is looked for.
+const POLL: Duration = Duration::from_millis(1);
+
 /// The variable by which the processes of a run are known: its value is the run's directory.
 const MARK: &[u8] = b"BGEXEC_RUN=";
 
-/// The combinations of options. `DIR` is the run's own directory; a word `LEAD` in front means that the caller leads a
-/// process group, so that there is a leader.
-pub const CASES: &[&str] = &[
+/// The combinations of options. `DIR` is the run's own directory. A word `LEAD` in front means that the caller leads a
+/// process group, so that there is a leader; `OLD`, that the kernel is too old for close_range.
+const CASES: &[&str] = &[
     "-v",
     "LEAD",
+    "LEAD -v",
     "-p DIR/pid",
     "LEAD -p DIR/pid",
     "-l DIR/lock",
     "-p DIR/pid -l DIR/lock",
     "LEAD -p DIR/pid -l DIR/pid",
+    "-O DIR/out",
     "LEAD -o DIR/out -e DIR/err --truncate -p DIR/pid",
     "-u 65534:65534 --groups 65534,7",
-    "LEAD -u nobody -p DIR/pid",
+    "LEAD -u nobody -g daemon -p DIR/pid",
+    "-u daemon",
     "-c /tmp -k 022 -N 5 -I idle --oom-score-adj 100",
-    "--rlimit NOFILE=64 --no-new-privs -p DIR/pid",
+    "--rlimit NOFILE=64 --rlimit CORE=0 --no-new-privs -p DIR/pid",
     "-F -p DIR/pid -O DIR/out",
+    "-F -k 022 -c /",
     "-w -p DIR/pid",
     "LEAD -w -O DIR/out",
     "--init -p DIR/pid",
@@ -45,12 +53,36 @@ pub const CASES: &[&str] = &[
     "-r -R 60 -p DIR/pid --child-pidfile DIR/child",
     "LEAD -r -R 60 -H -O DIR/out -p DIR/pid",
     "-r -R 60 -l DIR/lock",
+    "--print-pid -p DIR/pid",
     "LEAD --print-pid -v -p DIR/pid",
+    "--keep-fd 2 -E A=b --unset HOME -p DIR/pid",
     "--no-close -p DIR/pid",
     "--keep-signals --ignore-signal HUP",
     "--session-leader -p DIR/pid",
     "--chroot / -p DIR/pid",
+    "OLD LEAD -p DIR/pid",
+    "OLD -l DIR/lock -O DIR/out",
 ];
+
+/// What only root may ask for.
+const OF_ROOT: [&str; 3] = ["-u", "-g", "--chroot"];
+
+/// The combinations that can be tried here.
+pub fn cases() -> Vec<Case<'static>> {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut cases: Vec<_> = CASES.iter().copied().map(Case::new).collect();
+    cases.retain(|case| {
+        let possible = is_root || !OF_ROOT.iter().any(|option| case.has(option));
+        if !possible {
+            eprintln!("not run: {} takes root", case.words);
+        }
+        possible
+    });
+    cases
+}
+
+/// What a word `OLD` refuses: newer than crate `sc`.
+pub const CLOSE_RANGE: usize = 436;
 
 /// A combination of options, asked for what it means, and the program that gets them.
 #[derive(Clone, Copy)]
@@ -127,7 +159,7 @@ impl Start {
             if Instant::now() > end {
                 return false;
             }
-            std::thread::yield_now();
+            std::thread::sleep(POLL);
         }
         true
     }
@@ -139,7 +171,7 @@ impl Start {
             match fs::read_to_string(file) {
                 Ok(report) => return Some(report),
                 Err(_) if Instant::now() > end => return None,
-                Err(_) => std::thread::yield_now(),
+                Err(_) => std::thread::sleep(POLL),
             }
         }
     }
@@ -170,6 +202,7 @@ pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: 
     let path = directory.to_str().expect("UTF-8");
     let mut words = case.words.split(' ').filter(|word| !word.is_empty()).peekable();
     let mut command = Command::new(case.program);
+    let refused = words.next_if_eq(&"OLD").map(|_| CLOSE_RANGE);
     if words.next_if_eq(&"LEAD").is_some() {
         command.process_group(0);
     }
@@ -187,11 +220,12 @@ pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: 
     command
         .env_clear()
         .env("PATH", "/bin")
+        .env("HOME", "/root")
         .env("BGEXEC_RUN", directory)
         .stderr(stderr.try_clone().expect("a descriptor is free"));
     // SAFETY: it makes two system calls and nothing else.
     unsafe { command.pre_exec(give_away) };
-    let trace = trace::run(command, harm).expect("the launch can be traced");
+    let trace = trace::run(command, refused, case.supervises(), harm).expect("the launch can be traced");
     Start { trace, stderr: read_whole(stderr), directory: directory.to_owned() }
 }
 
@@ -211,4 +245,16 @@ fn read_whole(mut file: File) -> String {
     let mut text = vec![];
     file.rewind().and_then(|()| file.read_to_end(&mut text)).expect("a file can be read");
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The pid of who holds a lock on a file for writing, as fcntl(F_GETLK) tells it.
+pub fn lock_holder(file: &Path) -> Option<i32> {
+    /// struct flock: kind, from where, start, length, pid.
+    #[repr(C)]
+    struct Lock(i16, i16, i64, i64, i32);
+    let file = File::open(file).ok()?;
+    let mut lock = Lock(0, 0, 0, 0, 0);
+    // SAFETY: the kernel writes the structure.
+    let asked = unsafe { sc::syscall!(FCNTL, file.as_raw_fd(), 5, &raw mut lock) };
+    (asked == 0 && lock.0 == 1).then_some(lock.4)
 }
