@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt::Debug;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -87,7 +88,8 @@ pub fn fuzz<P: Clone + Debug>(
             if is_stuck(&end, checked) {
                 let mut dice = Dice(seed);
                 let input = (0..=checked.load(Relaxed)).map(|_| make(&mut dice)).last();
-                eprintln!("{kind}: BGEXEC_FUZZ_SEED={seed}: {input:?}: does not end");
+                // What a test prints by the usual means is not seen if it does not come to its end.
+                let _ = writeln!(io::stderr(), "{kind}: BGEXEC_FUZZ_SEED={seed}: {input:?}: does not end");
                 process::exit(1);
             }
         });
