@@ -18,7 +18,8 @@ pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a
     while text.first() != 0 {
         let line = *text;
         *text = line.past(b'\n');
-        let Some(found) = field(line, 2) else { continue };
+        // What is commented out counts for nobody: glibc has it so, and a group more than was meant is a privilege.
+        let Some(found) = field(line, 2).filter(|_| line.first() != b'#') else { continue };
         let mut word = if member { field(found, 1) } else { Some(line) };
         while let Some(start) = word {
             if is(start, name, member) && id(found) != NO_ID {

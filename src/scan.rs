@@ -68,7 +68,7 @@ pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
     let mut index = 0;
     while names.first() != 0 {
         let mut rest = text;
-        while names.first() == rest.first() {
+        while names.first() != b'\n' && names.first() == rest.first() {
             (names, rest) = (names.rest(), rest.rest());
         }
         if names.first() == b'\n' && !rest.first().is_ascii_alphanumeric() {
@@ -157,7 +157,7 @@ impl Iterator for Schedule {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        if let Some(behind) = forever(self.rest) {
+        while let Some(behind) = forever(self.rest) {
             self.again = behind.rest();
             self.rest = self.again;
         }
@@ -236,4 +236,29 @@ pub fn notice(line: ZStr) -> Option<(u64, u64)> {
     let (variable, rest) = name(line, ZStr::new(c"READY\nERRNO\nEXTEND_TIMEOUT_USEC\n"))?;
     let (number, rest) = rest.strip(ZStr::new(c"="))?.number(10, 1 << 50)?;
     rest.ends(b'\n').then_some((variable, number))
+}
+
+/// The pid that is all of a pidfile, digits and a newline, from 2 up; 0 if there is none.
+pub fn pid(text: ZStr) -> u32 {
+    match text.number(10, i32::MAX as u64) {
+        Some((pid @ 2.., rest)) if rest == c"\n" => pid as u32,
+        _ => 0,
+    }
+}
+
+/// The start time in /proc/PID/stat, in hundredths of a second since boot (proc_pid_stat(5)); `None` for a zombie.
+#[inline(always)]
+pub fn start_time(stat: ZStr) -> Option<u64> {
+    // The command's name, in parentheses, may hold anything: the last one closes it.
+    let mut field = stat;
+    while field.past(b')').first() != 0 {
+        field = field.past(b')');
+    }
+    if matches!(field.rest().first(), b'Z' | b'X') {
+        return None;
+    }
+    for _ in 2..22 {
+        field = field.past(b' ');
+    }
+    Some(field.number(10, u64::MAX >> 8)?.0)
 }

@@ -3,24 +3,21 @@
 
 #![allow(unsafe_code, reason = "the vectors are made as the kernel makes them")]
 
-mod names;
+mod reference;
 
-use std::collections::BTreeMap;
-use std::ffi::{CString, OsStr, OsString};
-use std::iter;
+use std::ffi::{CString, OsStr};
 
-use bgexec::options::Options;
 use bgexec::options::table::{OPTS, ROWS, Row};
-use bgexec::passwd;
-use bgexec::report::Reason;
 use bgexec::scan;
 use bgexec::steps::{CONDITIONS, ORDER, Step, TEXTS, WORDS};
 use bgexec::sys::zstr::{Vectors, Word, ZStr};
-use lexopt::Arg;
-use names::LIMITS;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::string::string_regex;
+use reference::accounts::{entries, reference_entries};
+use reference::command_line::{parse, reference_parse};
+use reference::words::{LIMITS, SIGNALS, digits, seconds};
+use reference::{found, string};
 
 const CASES: u32 = 4096;
 
@@ -32,72 +29,6 @@ fn config() -> ProptestConfig {
 fn word(text: &str) -> Word {
     let text = CString::new(text).expect("no NUL in a word");
     ZStr::new(Box::leak(text.into_boxed_c_str()))
-}
-
-fn string(word: Word) -> String {
-    String::from_utf8(word.as_bytes().to_vec()).expect("UTF-8")
-}
-
-/// What a scanner finds in a text, with the rest.
-fn found<T>(scanned: Option<(T, Word)>) -> Option<(T, String)> {
-    scanned.map(|(value, rest)| (value, string(rest)))
-}
-
-/// Splits a text behind its leading digits.
-fn digits(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()))
-}
-
-/// A user's line: user id, group id, directory, shell.
-type User = (u32, u32, String, String);
-
-/// The users of this name, and the groups that have it as their own or among their users.
-type Entries = (Vec<User>, Vec<u32>, Vec<u32>);
-
-/// What a file says of a name.
-fn entries(name: &str, file: &str) -> Entries {
-    let (file, name) = (word(file), word(name));
-    let groups = |member| {
-        let mut rest = file;
-        iter::from_fn(|| passwd::find(&mut rest, name, member)).map(passwd::id).collect()
-    };
-    let mut users = vec![];
-    let mut rest = file;
-    while let Some(uid) = passwd::find(&mut rest, name, false) {
-        if let (Some(gid), Some(directory), Some(shell), None) =
-            (passwd::field(uid, 1), passwd::field(uid, 3), passwd::field(uid, 4), passwd::field(uid, 5))
-            && passwd::id(gid) != passwd::NO_ID
-        {
-            let field = |text: Word, end| string(text).split(end).next().expect("a first one").to_owned();
-            users.push((passwd::id(uid), passwd::id(gid), field(directory, ':'), field(shell, '\n')));
-        }
-    }
-    (users, groups(false), groups(true))
-}
-
-/// The same, simply.
-fn reference_entries(name: &str, file: &str) -> Entries {
-    let id = |text: &str| {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|&id| digits && id != u32::MAX)
-    };
-    let mut entries: Entries = Default::default();
-    for line in file.split('\n') {
-        let fields: Vec<&str> = line.split(':').collect();
-        let Some(own_id) = fields.get(2).copied().and_then(id) else { continue };
-        if fields[0] == name {
-            entries.1.push(own_id);
-            if let [_, _, _, gid, _, directory, shell] = fields[..]
-                && let Some(gid) = id(gid)
-            {
-                entries.0.push((own_id, gid, directory.to_owned(), shell.to_owned()));
-            }
-        }
-        if fields.get(3).is_some_and(|members| members.split(',').any(|member| member == name)) {
-            entries.2.push(own_id);
-        }
-    }
-    entries
 }
 
 fn file() -> impl Strategy<Value = String> {
@@ -138,13 +69,13 @@ proptest! {
 
     #[test]
     fn lines_are_read_as_they_are_written(file in file(), name in select(vec!["app", "ap", "apple", "root", "p", "x"])) {
-        prop_assert_eq!(entries(name, &file), reference_entries(name, &file));
+        prop_assert_eq!(entries(word(name), word(&file)), reference_entries(name, &file));
     }
 
     /// The name ends where a group or the next name begins.
     #[test]
     fn names_end_at_a_colon_or_a_comma(file in file(), end in select(vec!["", ":staff", ",other", ":", ","])) {
-        prop_assert_eq!(entries(&format!("app{end}"), &file), reference_entries("app", &file));
+        prop_assert_eq!(entries(word(&format!("app{end}")), word(&file)), reference_entries("app", &file));
     }
 
     #[test]
@@ -175,33 +106,26 @@ proptest! {
 
     #[test]
     fn seconds_are_those_of_std(text in "[0-9]{0,9}(\\.[0-9]{0,6})?[x/.]?") {
-        let (whole, mut rest) = digits(&text);
-        let mut fraction = "";
-        if let Some(behind) = rest.strip_prefix('.') {
-            (fraction, rest) = digits(behind);
-        }
-        let milliseconds = format!("{fraction:0<3}")[..3].parse::<u64>().expect("three digits");
-        let whole = if whole.is_empty() && !fraction.is_empty() { "0" } else { whole };
-        let expected = whole.parse::<u64>().ok().map(|whole| (whole * 1000 + milliseconds, rest.to_owned()));
+        let expected = seconds(&text).map(|(milliseconds, rest)| (milliseconds, rest.to_owned()));
         prop_assert_eq!(found(scan::seconds(word(&text))), expected);
     }
 
     #[test]
     fn signals_are_those_of_the_table(text in signal_text()) {
         let scanned = found(scan::signal(word(&text))).and_then(|(signal, rest)| rest.is_empty().then_some(signal));
-        prop_assert_eq!(scanned.map(|signal| signal as u32), reference_signal(&text));
+        prop_assert_eq!(scanned.map(|signal| signal as u32), reference::words::signal(&text));
     }
 
     #[test]
     fn limits_are_those_of_the_table(text in limit_text()) {
         let scanned = scan::limit(word(&text));
-        prop_assert_eq!(scanned, reference_limit(&text));
+        prop_assert_eq!(scanned, reference::words::limit(&text));
     }
 
     #[test]
     fn schedules_are_those_of_start_stop_daemon(items in prop::collection::vec(schedule_item(), 0..6)) {
         let text = items.join("/");
-        prop_assert_eq!(scan::is_schedule(word(&text)), is_reference_schedule(&items), "{}", text);
+        prop_assert_eq!(scan::is_schedule(word(&text)), reference::words::is_schedule(&text), "{}", text);
     }
 
     #[test]
@@ -211,15 +135,9 @@ proptest! {
     ) {
         let mut words = words.concat();
         words.insert(0, "bgexec".to_owned());
-        prop_assert_eq!(parse(&words, &environment), reference_parse(&words, &environment));
+        prop_assert_eq!(parse(vectors(&words, &environment)), reference_parse(&words, &environment));
     }
 }
-
-const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
-];
 
 fn signal_text() -> impl Strategy<Value = String> {
     let name = select(SIGNALS.to_vec()).prop_map(str::to_owned);
@@ -229,24 +147,6 @@ fn signal_text() -> impl Strategy<Value = String> {
             prefix.is_empty() || !name.starts_with(|first: char| first.is_ascii_digit())
         })
         .prop_map(|(prefix, name, behind)| format!("{prefix}{name}{behind}"))
-}
-
-fn reference_signal(text: &str) -> Option<u32> {
-    if text.starts_with(|first: char| first.is_ascii_digit()) {
-        return text.parse().ok().filter(|signal| (1..=64).contains(signal));
-    }
-    let name = text.strip_prefix("SIG").unwrap_or(text);
-    for (bound, first) in [("RTMIN", 34), ("RTMAX", 64)] {
-        if let Some(offset) = name.strip_prefix(bound) {
-            let offset: i32 = match offset {
-                "" => 0,
-                offset if offset.starts_with(['+', '-']) => offset.parse().ok()?,
-                _ => return None,
-            };
-            return u32::try_from(first + offset).ok().filter(|signal| (34..=64).contains(signal));
-        }
-    }
-    SIGNALS.iter().position(|&signal| signal == name).map(|index| index as u32 + 1)
 }
 
 fn limit_text() -> impl Strategy<Value = String> {
@@ -261,37 +161,10 @@ fn limit_text() -> impl Strategy<Value = String> {
     )
 }
 
-fn reference_limit(text: &str) -> Option<(usize, [u64; 2])> {
-    let (name, values) = text.split_once('=')?;
-    let resource = LIMITS.iter().position(|&limit| limit == name)?;
-    let amount = |text: &str| match text {
-        "unlimited" => Some(u64::MAX),
-        digits => digits.parse().ok(),
-    };
-    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
-    let (soft, hard) = (amount(soft)?, amount(hard)?);
-    (soft <= hard).then_some((resource, [soft, hard]))
-}
-
 fn schedule_item() -> impl Strategy<Value = String> {
     let items =
         ["TERM", "SIGHUP", "-KILL", "-15", "RTMIN+1", "5", "0.5", "0", "30", "forever", "forever", "", "x", "-0", "5x"];
     select(items.to_vec()).prop_map(str::to_owned)
-}
-
-/// One number alone, or at least two items, of which those that are repeated take time.
-fn is_reference_schedule(items: &[String]) -> bool {
-    let seconds =
-        |item: &String| item.parse::<f64>().ok().filter(|_| item.starts_with(|first: char| first.is_ascii_digit()));
-    let is_known = |item: &String| {
-        item == "forever"
-            || seconds(item).is_some()
-            || reference_signal(item.strip_prefix('-').unwrap_or(item)).is_some()
-    };
-    let repeated = items.iter().rposition(|item| item == "forever").map(|place| &items[place + 1..]);
-    let takes_time = repeated.is_none_or(|items| items.iter().filter_map(seconds).sum::<f64>() > 0.0);
-    let is_long = items.len() > 1 || items.iter().any(|item| seconds(item).is_some());
-    items.iter().all(is_known) && takes_time && is_long
 }
 
 /// The value that an option gets in a random command line.
@@ -349,35 +222,6 @@ fn command_line_word() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![12 => option, 1 => other.prop_map(|word| vec![word.to_owned()])]
 }
 
-/// What a command line comes to.
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    /// Why it is refused.
-    refusal: Option<Refusal>,
-    /// The options with their last values; a flag has none.
-    options: BTreeMap<&'static str, Option<String>>,
-    limits: BTreeMap<usize, [u64; 2]>,
-    command: Vec<String>,
-    /// In no order.
-    environment: Vec<String>,
-}
-
-#[derive(Debug, Eq, PartialEq)]
-enum Refusal {
-    UnknownOption,
-    ValueIsMissing,
-    TakesNoValue,
-    /// A variable or a limit that is none.
-    Value,
-}
-
-impl Outcome {
-    fn refused(refusal: Refusal) -> Self {
-        let (options, limits) = (BTreeMap::new(), BTreeMap::new());
-        Self { refusal: Some(refusal), options, limits, command: vec![], environment: vec![] }
-    }
-}
-
 /// Argument count, arguments and environment in memory as the kernel lays them out, with a place behind them for the
 /// auxiliary vector.
 fn vectors(words: &[String], environment: &[String]) -> Vectors {
@@ -386,98 +230,6 @@ fn vectors(words: &[String], environment: &[String]) -> Vectors {
     let stack = [vec![words.len()], pointers(words), pointers(environment), vec![0; 64]].concat();
     // SAFETY: the memory is laid out as the kernel does it, lives as long as the process, and is nobody else's.
     unsafe { Vectors::new(Box::leak(stack.into_boxed_slice()).as_mut_ptr()) }
-}
-
-fn parse(words: &[String], environment: &[String]) -> Outcome {
-    let mut options = Options::new(vectors(words, environment));
-    if let Err(reason) = options.parse() {
-        return Outcome::refused(match reason {
-            Reason::UNKNOWN_OPTION => Refusal::UnknownOption,
-            Reason::VALUE_IS_MISSING => Refusal::ValueIsMissing,
-            Reason::TAKES_NO_VALUE => Refusal::TakesNoValue,
-            _ => Refusal::Value,
-        });
-    }
-    let given = OPTS.iter().zip(ROWS).filter_map(|(&opt, row)| {
-        let value = options.value(opt)?;
-        Some((row.long, (!row.value.is_empty()).then(|| string(value))))
-    });
-    let strings = |mut place: bgexec::sys::zstr::Words| {
-        let mut strings = vec![];
-        while let Some(word) = place.get() {
-            strings.push(string(word));
-            place = place.next();
-        }
-        strings
-    };
-    let mut environment = strings(options.vectors.envp);
-    environment.sort_unstable();
-    Outcome {
-        refusal: None,
-        options: given.collect(),
-        limits: (0..16).filter_map(|resource| Some((resource as usize, options.limit(resource)?))).collect(),
-        command: strings(options.vectors.last.next()),
-        environment,
-    }
-}
-
-fn reference_parse(words: &[String], environment: &[String]) -> Outcome {
-    match try_reference_parse(words, environment) {
-        Ok(outcome) => outcome,
-        Err(refusal) => Outcome::refused(refusal),
-    }
-}
-
-fn try_reference_parse(words: &[String], inherited: &[String]) -> Result<Outcome, Refusal> {
-    let mut parser = lexopt::Parser::from_iter(words);
-    parser.set_short_equals(false);
-    let text = |word: OsString| word.into_string().expect("UTF-8");
-    let name = |entry: &String| entry.split_once('=').map_or(entry.clone(), |(name, _)| name.to_owned());
-    let mut outcome = Outcome { refusal: None, ..Outcome::refused(Refusal::Value) };
-    let mut inherited = inherited.to_vec();
-    loop {
-        let row = match parser.next() {
-            Ok(None) => break,
-            Ok(Some(Arg::Value(first))) => {
-                let rest = parser.raw_args().expect("no option is half read").map(text);
-                outcome.command = [text(first)].into_iter().chain(rest).collect();
-                break;
-            }
-            Ok(Some(Arg::Short(letter))) => ROWS.iter().find(|row| char::from(row.short) == letter && letter != ' '),
-            Ok(Some(Arg::Long(long))) => ROWS.iter().find(|row| row.long == long),
-            Err(_) => return Err(Refusal::TakesNoValue),
-        };
-        let row = row.ok_or(Refusal::UnknownOption)?;
-        let long = if row.long == "supervisor-pidfile" { "pidfile" } else { row.long };
-        if row.value.is_empty() {
-            outcome.options.insert(long, None);
-            continue;
-        }
-        let value = text(parser.value().map_err(|_| Refusal::ValueIsMissing)?);
-        match long {
-            "env" if value.find('=').is_none_or(|place| place == 0) => return Err(Refusal::Value),
-            "unset" if value.is_empty() || value.contains('=') => return Err(Refusal::Value),
-            "env" | "unset" => {
-                inherited.retain(|entry| name(entry) != name(&value));
-                outcome.environment.retain(|entry| name(entry) != name(&value));
-                if long == "env" {
-                    outcome.environment.push(value.clone());
-                }
-            }
-            "rlimit" => {
-                let (resource, limit) = reference_limit(&value).ok_or(Refusal::Value)?;
-                outcome.limits.insert(resource, limit);
-            }
-            _ => {}
-        }
-        outcome.options.insert(long, Some(value));
-        // What is left of a flag's word would be its value.
-    }
-    if !outcome.options.contains_key("clear-env") {
-        outcome.environment.extend(inherited);
-    }
-    outcome.environment.sort_unstable();
-    Ok(outcome)
 }
 
 #[test]
@@ -526,4 +278,38 @@ fn order_is_the_one_promised() {
     for chain in chains {
         assert!(chain.is_sorted(), "{chain:?}");
     }
+}
+
+/// A text that goes on as the list of names does is not more than the name that it begins with, and comes to an end.
+#[test]
+fn name_ends_with_its_line() {
+    assert_eq!(scan::notice(word("EXTEND_TIMEOUT_USEC\n")), None);
+    assert_eq!(scan::notice(word("READY\nERRNO\nEXTEND_TIMEOUT_USEC\n")), None);
+    assert_eq!(scan::notice(word("READY\nERRNO=1")), None);
+    assert_eq!(scan::notice(word("READY=1\nERRNO=1")), Some((scan::READY, 1)));
+    for text in ["SYS\n", "HUP\nINT", "IO\nPWR\nSYS\n"] {
+        let (_, rest) = found(scan::signal(word(text))).expect("a signal");
+        assert!(rest.starts_with('\n'), "{text:?}: {rest:?}");
+    }
+    for (scanned, rest) in
+        [(scan::io_class(word("idle\n")), "\n"), (scan::io_class(word("best-effort\nidle")), "\nidle")]
+    {
+        assert_eq!(found(scanned).map(|(_, rest)| rest).as_deref(), Some(rest));
+    }
+    assert_eq!(scan::limit(word("RTTIME\n")), None);
+    assert_eq!(scan::limit(word("CPU\nFSIZE=1")), None);
+}
+
+#[test]
+fn line_that_is_commented_out_counts_for_nobody() {
+    let file = "#app:x:1:2:::\n#wheel:x:7:app\n app:x:1:2:::\nstaff:x:8:app\n#\n";
+    assert_eq!(entries(word("app"), word(file)), (vec![], vec![], vec![8]));
+    assert_eq!(entries(word("#app"), word(file)), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn schedule_may_say_forever_twice() {
+    let schedule = scan::Schedule::new(Some(word("HUP/forever/forever/TERM/1")), word("TERM/30/KILL/5"), 15);
+    let steps: Vec<_> = schedule.take(5).map(|item| (item.signal(), item.wait())).collect();
+    assert_eq!(steps, [(1, 0), (15, 0), (0, 1000), (15, 0), (0, 1000)]);
 }

@@ -1,4 +1,5 @@
-//! What is made from the option table, and one file from the lock file: each file's path from the root of the repository, and its text.
+//! What is made from the option table, from the lock file and from the sources: each file's path from the root of the
+//! repository, and its text.
 
 #[path = "bash.rs"]
 mod bash;
@@ -10,11 +11,13 @@ mod fish;
 mod manual;
 #[path = "prose.rs"]
 mod prose;
+#[path = "unsafety.rs"]
+mod unsafety;
 #[path = "zsh.rs"]
 mod zsh;
 
 /// Every file.
-pub fn all() -> [(&'static str, String); 5] {
+pub fn all() -> [(&'static str, String); 6] {
     let groups = prose::groups();
     [
         ("contrib/man/bgexec.8", manual::text(&groups)),
@@ -22,5 +25,6 @@ pub fn all() -> [(&'static str, String); 5] {
         ("contrib/completions/_bgexec", zsh::text(&groups)),
         ("contrib/completions/bgexec.fish", fish::text(&groups)),
         ("contrib/openembedded/bgexec-crates.inc", crates::text()),
+        ("contrib/unsafe.md", unsafety::text()),
     ]
 }

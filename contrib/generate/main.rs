@@ -1,4 +1,4 @@
-//! Writes the manual and the completions that are made from the option table: `cargo run --example generate`.
+//! Writes what is made from the option table and the sources: `cargo run --example generate`.
 
 mod artefacts;
 

@@ -5,10 +5,11 @@ DESCRIPTION = "A daemonizer whose exit status 0 means that the command has been 
 One static executable without libc."
 HOMEPAGE = "https://crates.io/crates/bgexec"
 SECTION = "base"
-LICENSE = "MIT | Apache-2.0"
+LICENSE = "(MIT | Apache-2.0) & BSD-2-Clause"
 LIC_FILES_CHKSUM = " \
     file://LICENSE-MIT;md5=01d88555e7ede3e6e3ec8ebff342f97a \
     file://LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
+    file://LICENSE-syscalls;md5=ae64e08076d27d400db7473c525def06 \
 "
 
 inherit cargo externalsrc

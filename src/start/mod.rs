@@ -84,6 +84,7 @@ extern "C" fn start(argc: *mut usize) -> ! {
 fn panic(_: &core::panic::PanicInfo) -> ! {
     #[cfg(not(debug_assertions))]
     {
+        // SAFETY: nothing is declared wrongly that does not exist.
         unsafe extern "C" {
             #[link_name = "a panic is reachable"]
             safe fn reachable() -> !;

@@ -4,6 +4,7 @@
 
 use super::{Launch, Lock};
 use crate::report::Reason;
+use crate::scan;
 use crate::sys::abi::{
     AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
 };
@@ -79,14 +80,11 @@ fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
     }
 }
 
-/// The pid in a pidfile, digits and a newline, from 2 up; 0 if there is none.
+/// The pid in a pidfile; 0 if there is none.
 fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
     let mut digits = [0; 16];
     sys::pread(pidfile, &mut digits)?;
-    match ZStr::terminate(&mut digits).number(10, i32::MAX as u64) {
-        Some((pid @ 2.., rest)) if rest == c"\n" => Ok(pid as u32),
-        _ => Ok(0),
-    }
+    Ok(scan::pid(ZStr::terminate(&mut digits)))
 }
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
@@ -120,26 +118,10 @@ pub(super) fn start_of(mut pid: u32) -> Option<u64> {
     let mut stat = [0; 512];
     let _ = sys::read(file, &mut stat); // nothing is there if it died in between
     sys::close(file);
-    start_time(ZStr::terminate(&mut stat))
+    scan::start_time(ZStr::terminate(&mut stat))
 }
 
 /// Whether there is a /proc to tell of processes.
 pub(super) fn has_proc() -> bool {
     sys::exists(ZStr::new(c"/proc/self"))
-}
-
-/// The start time in a text of /proc/PID/stat (proc_pid_stat(5)); `None` for a zombie.
-fn start_time(stat: ZStr) -> Option<u64> {
-    // The command's name, in parentheses, may hold anything: the last one closes it.
-    let mut field = stat;
-    while field.past(b')').first() != 0 {
-        field = field.past(b')');
-    }
-    if matches!(field.rest().first(), b'Z' | b'X') {
-        return None;
-    }
-    for _ in 2..22 {
-        field = field.past(b' ');
-    }
-    Some(field.number(10, u64::MAX >> 8)?.0)
 }

@@ -2,6 +2,7 @@
 //!
 //! One program for all of it, because each test target is linked on its own.
 
+mod attacks;
 mod command_line;
 mod descriptors;
 mod emulated;

@@ -291,11 +291,11 @@ mod schedule {
 
     #[test]
     fn is_repeated_for_ever() {
-        for (schedule, first) in [("forever/TERM/0.1", TERM), ("HUP/0.1/forever/TERM/0.1/INT/0.1", HUP)] {
+        for (schedule, first) in [("forever/TERM/0.1", TERM), ("HUP/0.5/forever/TERM/0.5/INT/0.5", HUP)] {
             let sandbox = Sandbox::new();
             let pid = start_stubborn(&sandbox);
             let running = sandbox.bgexec(&["-K", "-p", "x.pid", "--retry", schedule]).spawn();
-            eventually("many signals", || (signals(&sandbox).len() > 6).then_some(()));
+            eventually("many signals", || (signals(&sandbox).len() > 4).then_some(()));
             kill(pid);
             assert_stopped(&sandbox, &running.wait(), pid);
             let taken = signals(&sandbox);

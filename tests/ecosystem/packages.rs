@@ -33,7 +33,7 @@ fn licences_have_the_hashes_that_are_told() {
     let hashes = read("buildroot/bgexec.hash");
     let hashes: String =
         hashes.lines().filter_map(|line| line.strip_prefix("sha256  ")).map(|line| format!("{line}\n")).collect();
-    assert_eq!(hashes.lines().count(), 2);
+    assert_eq!(hashes.lines().count(), 3);
     check("sha256sum", hashes);
     let recipe = read(&format!("openembedded/bgexec_{VERSION}.bb"));
     let sums: String = recipe
@@ -41,7 +41,7 @@ fn licences_have_the_hashes_that_are_told() {
         .filter_map(|line| line.trim().strip_prefix("file://")?.strip_suffix(" \\")?.split_once(";md5="))
         .map(|(file, sum)| format!("{sum}  {file}\n"))
         .collect();
-    assert_eq!(sums.lines().count(), 2);
+    assert_eq!(sums.lines().count(), 3);
     check("md5sum", sums);
 }
 
@@ -68,6 +68,7 @@ fn alpine_packages_every_file() {
             "./usr/share/fish/vendor_completions.d/bgexec.fish",
             "./usr/share/licenses/bgexec/LICENSE-APACHE",
             "./usr/share/licenses/bgexec/LICENSE-MIT",
+            "./usr/share/licenses/bgexec/LICENSE-syscalls",
             "./usr/share/man/man8/bgexec.8",
             "./usr/share/zsh/site-functions/_bgexec",
         ]

@@ -61,6 +61,7 @@ mod abi {
     pub const F_SETLK: usize = 6;
     pub const F_RDLCK: i16 = 0;
     pub const F_WRLCK: i16 = 1;
+    pub const O_RDONLY: usize = 0;
     pub const O_RDWR: usize = 0o2;
     pub const O_NONBLOCK: usize = 0o4000;
     pub const PR_SET_CHILD_SUBREAPER: usize = 36;
@@ -307,10 +308,10 @@ fn lock(kind: &[u8], file: &[u8]) -> io::Result<()> {
         length: i64,
         pid: i32,
     }
-    let kind = if kind == b"read" { abi::F_RDLCK } else { abi::F_WRLCK };
+    let (kind, access) = if kind == b"read" { (abi::F_RDLCK, abi::O_RDONLY) } else { (abi::F_WRLCK, abi::O_RDWR) };
     let whole_file = Flock { kind, whence: 0, start: 0, length: 0, pid: 0 };
     let file = CString::new(file)?;
-    let descriptor = call!(OPENAT, abi::AT_FDCWD, file.as_ptr(), abi::O_RDWR, 0).map_err(error)?;
+    let descriptor = call!(OPENAT, abi::AT_FDCWD, file.as_ptr(), access, 0).map_err(error)?;
     call!(FCNTL, descriptor, abi::F_SETLK, &raw const whole_file).map_err(error)?;
     Ok(())
 }
