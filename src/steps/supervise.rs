@@ -48,7 +48,10 @@ impl Launch {
         if let Err(reason) = self.start_supervising() {
             return reason;
         }
-        let _ = self.keep_running(); // whatever ends it, it ends
+        // Whatever ends it, it ends, and COMMAND with it.
+        if self.keep_running().is_err() && self.daemon != 0 {
+            self.end_daemon();
+        }
         self.remove_pidfiles();
         sys::exit(self.status_of_run)
     }
@@ -132,11 +135,15 @@ impl Launch {
     /// Passes signals and output on until COMMAND has [`ENDED`], the time has [`ELAPSED`], or a signal comes that is to stop
     /// the supervisor. Gives which.
     fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
+        let mut ended = false;
         loop {
             let status = sys::wait4(self.daemon, WNOHANG);
-            let ended = self.daemon != 0 && status.pid != 0;
-            if ended && status.pid > 0 {
-                self.status_of_run = status.exit_status();
+            if self.daemon != 0 && status.pid != 0 {
+                ended = true;
+                self.daemon = 0;
+                if status.pid > 0 {
+                    self.status_of_run = status.exit_status();
+                }
             }
             let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
             if ended {

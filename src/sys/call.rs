@@ -22,8 +22,8 @@ pub(super) mod number {
     };
     #[cfg(any(target_arch = "x86", target_arch = "arm"))]
     pub(in crate::sys) use syscalls::Sysno::{
-        getegid32 as getegid, geteuid32 as geteuid, getgid32 as getgid, getgroups32 as getgroups, getuid32 as getuid,
-        setgid32 as setgid, setgroups32 as setgroups, setuid32 as setuid,
+        getegid32 as getegid, geteuid32 as geteuid, getgroups32 as getgroups, setgid32 as setgid,
+        setgroups32 as setgroups, setuid32 as setuid,
     };
 }
 

@@ -115,8 +115,9 @@ mod runs {
         sandbox.write("gate", "");
         let (supervisor, first) = start(&sandbox, launch);
         let one = sandbox.report();
-        for _ in 0..3 {
+        for run in 1..4 {
             fs::remove_file(sandbox.path("report")).expect("it was just read");
+            await_lines(&sandbox, "log", run); // which it says after it has reported
             kill(sandbox.pid("child.pid"));
             let next = sandbox.report();
             assert_ne!(next.pid, first);

@@ -168,9 +168,10 @@ impl Start {
     pub fn report(&self, file: &Path) -> Option<String> {
         let end = Instant::now() + Duration::from_secs(20);
         loop {
+            let is_alive = self.processes().any(|pid| self.is_alive(pid));
             match fs::read_to_string(file) {
                 Ok(report) => return Some(report),
-                Err(_) if Instant::now() > end => return None,
+                Err(_) if !is_alive || Instant::now() > end => return None,
                 Err(_) => std::thread::sleep(POLL),
             }
         }
@@ -185,7 +186,9 @@ impl Start {
 
 /// The example beside the tests.
 fn probe() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_bgexec")).with_file_name("examples").join("probe")
+    let probe = Path::new(env!("CARGO_BIN_EXE_bgexec")).with_file_name("examples").join("probe");
+    assert!(probe.exists(), "no {}: `cargo build --example probe` makes it", probe.display());
+    probe
 }
 
 /// Makes a directory for a run, with a room in which COMMAND may write whoever it runs as.

@@ -191,7 +191,8 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
             if !named.is_some_and(|pid: i32| first.processes().any(|ours| ours == pid)) {
                 Some(format!("a stranger is taken for ours: {:?}", next.stderr))
-            } else if case.has("-p") && named.is_some_and(|pid| first.is_alive(pid)) && !pidfile.exists() {
+            } else if case.has("-p") && !pidfile.exists() && named.is_some_and(|pid| !first.dies(pid, 2)) {
+                // One that is on its way out removes it before it ends.
                 Some("the pidfile of what runs is gone".to_owned())
             } else {
                 first.end();
