@@ -1,8 +1,6 @@
 //! The promise: a daemon with a session, a directory and streams of its own, or one line and nothing left behind.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -10,7 +8,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::harness::process::{self, Stat, is_alive};
-use crate::harness::{Legacy, Report, Role, Sandbox, Terminal, between_forks, bgexec, is_root, kernel, probe};
+use crate::harness::{Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, is_root, kernel, probe};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -166,12 +164,10 @@ fn command_is_executed_when_the_launcher_returns() {
 fn nobody_keeps_the_pipe_of_the_caller() {
     let sandbox = Sandbox::new();
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).expect("descriptors are free");
-    let mut reader = File::from(reader);
     let stderr = writer.try_clone().expect("a descriptor is free");
     let running = sandbox.bgexec(&["-p", "x.pid"]).stdout(writer).stderr(stderr).probe(["stay"]).spawn();
     running.wait().assert_started();
-    let end = between_forks(|| reader.read(&mut [0; 1]));
-    assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
+    assert_at_end(reader);
     assert!(is_alive(sandbox.pid("x.pid")));
 }
 

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
-    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, at_most, between_forks, bgexec, eventually, is_root, kernel,
+    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, is_root, kernel,
     probe, repeated,
 };
 
@@ -275,15 +275,13 @@ mod start {
 
     #[test]
     fn does_not_keep_the_pipe_of_the_caller() {
-        use std::io::Read;
         let sandbox = Sandbox::new();
         let (reader, writer) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)
                 .expect("descriptors are free");
         let stderr = writer.try_clone().expect("a descriptor is free");
         sandbox.bgexec(&PIDFILES).stdout(writer).stderr(stderr).probe(["stay"]).spawn().wait().assert_started();
-        let end = between_forks(|| fs::File::from(reader).read(&mut [0; 1]));
-        assert!(matches!(end, Ok(0)), "a writer is left: {end:?}");
+        assert_at_end(reader);
     }
 }
 

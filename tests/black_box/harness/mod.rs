@@ -8,7 +8,7 @@ mod sandbox;
 
 pub use launch::{Launch, Output, Running};
 pub use report::{Descriptor, Legacy, Report};
-pub use sandbox::{Sandbox, between_forks};
+pub use sandbox::Sandbox;
 
 use std::env;
 use std::fs::File;
@@ -38,6 +38,13 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < deadline, "not within {deadline:?}: {what}");
         thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Makes sure that nobody has the other end of a pipe any more. A child of another test may have it for a while, between
+/// fork and exec; a daemon would have it for as long as it lives.
+#[track_caller]
+pub fn assert_at_end(reader: OwnedFd) {
+    eventually("nobody has the other end", || matches!(rustix::io::read(&reader, &mut [0_u8; 1]), Ok(0)).then_some(()));
 }
 
 /// The most that something may take, which natively is this much.

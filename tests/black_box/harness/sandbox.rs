@@ -15,12 +15,6 @@ use super::{Launch, Legacy, Report, Role, bgexec, bgexec_command, eventually, pr
 /// "Text file busy". So those who write such files and those who fork take turns.
 pub static FORKING: RwLock<()> = RwLock::new(());
 
-/// Looks while no test is between fork and exec: until then a child has a copy of every descriptor of every test.
-pub fn between_forks<T>(look: impl FnOnce() -> T) -> T {
-    let _alone = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-    look()
-}
-
 /// A directory that nobody else uses. At its end every process is killed that was executed with its path in a word, as
 /// each probe is, or in the environment, as all is that was launched from here.
 pub struct Sandbox(TempDir);
