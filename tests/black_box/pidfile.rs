@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
 
 use crate::harness::process::{self, is_alive, kill};
-use crate::harness::{Running, Sandbox, eventually, is_root, probe};
+use crate::harness::{Running, Sandbox, eventually, is_root, probe, repeated};
 
 #[test]
 fn holds_the_daemons_pid_when_the_launcher_returns() {
@@ -172,7 +172,7 @@ mod of_a_running_daemon {
     fn may_be_removed_at_any_moment_of_a_launch() {
         let sandbox = Sandbox::new();
         let pidfile = sandbox.path("x.pid");
-        for _ in 0..30 {
+        for _ in 0..repeated(30) {
             let output = std::thread::scope(|scope| {
                 let launch = scope.spawn(|| sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).probe(["stay"]).run());
                 while !launch.is_finished() {
