@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::Resource;
 
 use crate::harness::process::is_alive;
-use crate::harness::{Role, Sandbox, between_forks, eventually, is_root, probe, tiny_command};
+use crate::harness::sandbox::between_forks;
+use crate::harness::{Role, Sandbox, eventually, is_root, probe, tiny_command};
 
 /// A file system of its own, of which nothing is left when it goes.
 struct FileSystem(PathBuf);

@@ -4,7 +4,7 @@ pub mod kernel;
 mod launch;
 pub mod process;
 mod report;
-mod sandbox;
+pub mod sandbox;
 
 pub use launch::{Launch, Output, Running};
 pub use report::{Descriptor, Legacy, Report};

@@ -15,6 +15,12 @@ use super::{Launch, Legacy, Report, Role, bgexec, bgexec_command, eventually, pr
 /// "Text file busy". So those who write such files and those who fork take turns.
 pub static FORKING: RwLock<()> = RwLock::new(());
 
+/// Does something while no test is between fork and exec.
+pub fn between_forks<T>(action: impl FnOnce() -> T) -> T {
+    let _alone = FORKING.write().unwrap_or_else(PoisonError::into_inner);
+    action()
+}
+
 /// A directory that nobody else uses. At its end every process is killed that was executed with its path in a word, as
 /// each probe is, or in the environment, as all is that was launched from here.
 pub struct Sandbox(TempDir);
@@ -153,14 +159,8 @@ impl Sandbox {
     /// Writes a file that can be executed.
     pub fn write_program(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
-        let _alone = FORKING.write().unwrap_or_else(PoisonError::into_inner);
-        File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o755)
-            .open(&path)
-            .and_then(|mut file| file.write_all(contents.as_ref()))
+        let options = File::options().write(true).create(true).truncate(true).mode(0o755).clone();
+        between_forks(|| options.open(&path).and_then(|mut file| file.write_all(contents.as_ref())))
             .expect("the sandbox can be written to");
         path
     }
