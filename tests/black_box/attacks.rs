@@ -201,6 +201,15 @@ fn lock_of_another_user_blocks_a_start_and_no_stop() {
     }
 }
 
+/// Does something at the end of its life.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// A name that is another file at each look: links, a FIFO, files with pids of others, a directory, nothing. In the time that
 /// this takes there are thousands of exchanges.
 #[test]
@@ -226,9 +235,12 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
         let (over, exchanges) = (AtomicBool::new(false), AtomicUsize::new(0));
         let (mut outputs, start) = (vec![], Instant::now());
         thread::scope(|scope| {
+            let _end = OnDrop(|| over.store(true, Relaxed)); // also after a panic, which waits for the other thread
             scope.spawn(|| {
                 kernel::act_as(USER).expect("root may do that");
                 while !over.load(Relaxed) {
+                    // Whoever renames without a pause holds a lock of the kernel's that every process needs to end.
+                    thread::sleep(Duration::from_micros(100));
                     for name in &names {
                         // What root has made there can be exchanged where the directory is theirs.
                         let exchanged = renameat_with(CWD, &**name, CWD, &*place, RenameFlags::EXCHANGE)
@@ -249,7 +261,6 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
                 outputs.push(scene.bgexec(&["-K", "-s", "HUP", "--process-group", "-p", &place]).run());
                 outputs.push(scene.bgexec(&["-T", "-p", &place]).run());
             }
-            over.store(true, Relaxed);
         });
         let started = outputs.iter().filter(|output| output.status.success()).count();
         eprintln!("{}: {} exchanges, {} runs, {started} with status 0", kind.0, exchanges.load(Relaxed), outputs.len());

@@ -177,6 +177,7 @@ mod of_a_running_daemon {
                 let launch = scope.spawn(|| sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).probe(["stay"]).run());
                 while !launch.is_finished() {
                     let _ = fs::remove_file(&pidfile);
+                    std::thread::sleep(std::time::Duration::from_micros(10));
                 }
                 launch.join().expect("it does not panic")
             });
