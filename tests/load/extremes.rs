@@ -140,8 +140,8 @@ fn user_who_may_have_no_process_more_is_told_so() {
     }
 }
 
-/// From three pages on all is as always. With two, COMMAND is executed and may have too little itself; with less the kernel
-/// kills the launcher at its first push, and nothing has been done. Unoptimized code needs more.
+/// From three pages on all is as always. With less the kernel may kill the launcher, sooner or later by where it put the stack:
+/// who is killed removes no pidfile, and one that nobody holds hinders no start. Unoptimized code needs more.
 #[test]
 fn stack_may_be_as_small_as_the_kernel_allows() {
     let enough = if cfg!(debug_assertions) { 64 } else { 12 };
@@ -155,7 +155,8 @@ fn stack_may_be_as_small_as_the_kernel_allows() {
                 eventually("the command has run", || (kibibytes < enough || ran()).then_some(()));
             } else {
                 assert!(kibibytes < enough, "{kibibytes} KiB: {output:?}");
-                assert!(!sandbox.exists("x.pid"), "{kibibytes} KiB: {output:?}");
+                let killed = output.status.code().is_none();
+                assert!(killed || !sandbox.exists("x.pid"), "{kibibytes} KiB: {output:?}");
             }
         }
     }
