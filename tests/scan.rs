@@ -14,8 +14,8 @@ use bgexec::sys::zstr::{Vectors, Word, ZStr};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::string::string_regex;
-use reference::accounts::{entries, reference_entries};
-use reference::command_line::{parse, reference_parse};
+use reference::accounts::{PIECES, entries, reference_entries};
+use reference::command_line::{OTHERS, parse, reference_parse};
 use reference::words::{LIMITS, SIGNALS, digits, seconds};
 use reference::{found, string};
 
@@ -32,35 +32,7 @@ fn word(text: &str) -> Word {
 }
 
 fn file() -> impl Strategy<Value = String> {
-    let piece = select(vec![
-        "app",
-        "apple",
-        "ap",
-        "p",
-        "root",
-        ":",
-        ":",
-        ":",
-        "::",
-        ",",
-        "\n",
-        "\n",
-        "x",
-        "0",
-        "1",
-        "42",
-        "4294967294",
-        "4294967295",
-        "4294967296",
-        "99999999999",
-        "-1",
-        " ",
-        "#",
-        "app:x:1:2:",
-        "\napp:x:4711:4712:::",
-        "staff:x:7:root,app",
-        "\u{fc}",
-    ]);
+    let piece = select(PIECES.to_vec());
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
@@ -203,22 +175,7 @@ fn command_line_word() -> impl Strategy<Value = Vec<String>> {
             },
         )
     });
-    let other = select(vec![
-        "--",
-        "-",
-        "",
-        "true",
-        "./x",
-        "--bogus",
-        "--pidfil",
-        "--pidfilex=y",
-        "---",
-        "--=",
-        "-=",
-        "-Z",
-        "-qZ",
-        "--q",
-    ]);
+    let other = select(OTHERS.to_vec());
     prop_oneof![12 => option, 1 => other.prop_map(|word| vec![word.to_owned()])]
 }
 

@@ -117,7 +117,8 @@ impl Launch {
     }
 }
 
-/// Whether a file may be a script: no ELF magic, and no NUL among the first 256 bytes. Apart, for the same reason.
+/// Whether a file may be a script: no ELF magic, and no NUL among the first 256 bytes. Apart, so that a launch
+/// that needs no room for that does not touch it.
 #[inline(never)]
 fn is_text(path: ZStr) -> bool {
     let mut start = [0; 256 + 1];

@@ -4,6 +4,7 @@
 
 use super::files;
 use super::lock::{holder, start_of};
+use super::wait::POLL;
 use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
@@ -11,9 +12,6 @@ use crate::scan::Schedule;
 use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Pid};
-
-/// How long a poll lasts, in milliseconds, where the kernel has no descriptors of processes.
-const POLL: u64 = 20;
 
 /// A daemon that is to be stopped.
 struct Target<'a> {

@@ -17,8 +17,8 @@ const GRACE: u64 = 5000;
 /// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.
 pub(super) const DEATH: u64 = 5000;
 
-/// How often it is asked for meanwhile, in milliseconds.
-const POLL: u64 = 20;
+/// How often an end is asked for that cannot be waited for, in milliseconds.
+pub(super) const POLL: u64 = 20;
 
 impl Launch {
     /// Stays until COMMAND ends; gives its exit status, or 128 and the signal that killed it. Every signal that comes is

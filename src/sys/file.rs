@@ -106,7 +106,7 @@ fn whole_file(kind: u32) -> abi::flock {
     abi::flock { l_type: kind as i16, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 }
 }
 
-/// What [`fstat`] and [`fstatat`] tell of a file.
+/// What the kernel tells of a file (stat(3type)).
 #[repr(transparent)]
 pub struct Stat(abi::stat);
 
@@ -162,7 +162,7 @@ const fn device(major: u32, minor: u32) -> u32 {
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
 #[inline(always)]
-pub fn fstatat<'a>(dir: Fd, path: ZStr, room: &'a mut StatRoom, flags: u32) -> Result<&'a Stat> {
+fn fstatat<'a>(dir: Fd, path: ZStr, room: &'a mut StatRoom, flags: u32) -> Result<&'a Stat> {
     tell(dir, path, room, flags)?;
     // SAFETY: every field was written.
     Ok(unsafe { room.assume_init_ref() })
@@ -199,19 +199,19 @@ fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
     Ok(())
 }
 
-/// The same for what a descriptor refers to.
+/// `newfstatat(fd, "", stat, AT_EMPTY_PATH)`—What a descriptor refers to.
 ///
 /// # Errors
-/// As [`fstatat`].
+/// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
 #[inline(always)]
 pub fn fstat(fd: Fd, room: &mut StatRoom) -> Result<&Stat> {
     fstatat(fd, ZStr::new(c""), room, abi::AT_EMPTY_PATH)
 }
 
-/// Makes sure that a descriptor is of the file that a path names, as [`fstatat`] takes it.
+/// Makes sure that a descriptor is of the file that a path names; the flags are those of newfstatat(2).
 ///
 /// # Errors
-/// ENOENT: it names another or none; else as [`fstatat`].
+/// ENOENT: it names another or none; else as [`fstat`].
 pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
     let mut rooms = [const { StatRoom::uninit() }; 2];
     let [open, named] = &mut rooms;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sc::nr;
 
-use crate::start::{CLOSE_RANGE, Case, Start, cases, lock_holder, prepare, start};
+use crate::start::{CLOSE_RANGE, Case, Start, cases, home, lock_holder, start};
 use crate::trace::{Call, ECHILD, ENOSYS, Harm};
 use crate::verdict::{in_own_directory, is_one_line, left_device, left_file, left_processes};
 use crate::{Form, Tally, form, in_parallel};
@@ -229,8 +229,7 @@ fn every_call_fails_in_every_way_and_the_promise_holds() {
     if form() == Form::Seeded {
         return;
     }
-    let home = tempfile::Builder::new().prefix("bgexec-faults-").tempdir().expect("a temporary directory can be made");
-    prepare(home.path());
+    let home = home();
     let cases: Vec<_> = cases().into_iter().map(|case| (case, unharmed(case, home.path()))).collect();
     let mut all = vec![];
     for (case, unharmed) in &cases {

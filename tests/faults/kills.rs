@@ -1,6 +1,6 @@
 //! At each system call of each process of a launch, that process or one that waits for it gets a signal.
 
-use crate::start::{cases, prepare};
+use crate::start::{cases, home};
 use crate::verdict::{kills, violation};
 use crate::{Form, Tally, form, in_parallel};
 
@@ -12,8 +12,7 @@ fn killed_at_every_step_and_the_promise_holds() {
     if form() == Form::Seeded {
         return;
     }
-    let home = tempfile::Builder::new().prefix("bgexec-kills-").tempdir().expect("a temporary directory can be made");
-    prepare(home.path());
+    let home = home();
     let tally = Tally::default();
     let kills = |case| kills(case, home.path()).into_iter().map(move |kill| (case, kill));
     let all: Vec<_> = cases().into_iter().flat_map(kills).collect();

@@ -260,8 +260,7 @@ fn every_seeded_fault_is_found() {
 }
 
 fn find_seeds() {
-    let home = tempfile::Builder::new().prefix("bgexec-seeded-").tempdir().expect("a temporary directory can be made");
-    crate::start::prepare(home.path());
+    let home = crate::start::home();
     let tree = home.path().join("tree");
     fs::create_dir(&tree).expect("a directory can be made");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));

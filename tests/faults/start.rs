@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::trace::{self, Harm, Place, SIGKILL, Trace};
 
 /// A group that the caller is in, and a descriptor that it has open: neither is COMMAND's.
@@ -189,6 +191,13 @@ fn probe() -> PathBuf {
     let probe = Path::new(env!("CARGO_BIN_EXE_bgexec")).with_file_name("examples").join("probe");
     assert!(probe.exists(), "no {}: `cargo build --example probe` makes it", probe.display());
     probe
+}
+
+/// A directory for all trials of a test, prepared.
+pub fn home() -> TempDir {
+    let home = tempfile::Builder::new().prefix("bgexec-faults-").tempdir().expect("a temporary directory can be made");
+    prepare(home.path());
+    home
 }
 
 /// Makes a directory for a run, with a room in which COMMAND may write whoever it runs as.

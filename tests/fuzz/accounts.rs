@@ -9,49 +9,9 @@ use std::ptr::null_mut;
 
 use crate::dice::{Dice, fuzz};
 use crate::edge::Edge;
-use crate::reference::accounts::{Entries, entries, reference_entries};
+use crate::reference::accounts::{Entries, PIECES, entries, reference_entries};
 
 const NAMES: [&str; 6] = ["app", "ap", "apple", "root", "p", "\u{fc}ber"];
-
-/// What may be in a file, and much that may not.
-const PIECES: [&str; 36] = [
-    "app",
-    "apple",
-    "ap",
-    "p",
-    "root",
-    "\u{fc}ber",
-    ":",
-    ":",
-    ":",
-    ":",
-    "::",
-    ",",
-    ",",
-    "\n",
-    "\n",
-    "x",
-    "0",
-    "1",
-    "42",
-    "007",
-    "4294967294",
-    "4294967295",
-    "4294967296",
-    "99999999999",
-    "18446744073709551616",
-    "-1",
-    "+1",
-    " ",
-    "\t",
-    "#",
-    "\r\n",
-    "app:x:1:2:",
-    "\napp:x:4711:4712:::",
-    "\nroot:x:0:0::/:/bin/sh\n",
-    "staff:x:7:root,app",
-    "g:x:3:ap,,p,",
-];
 
 #[test]
 fn any_file() {

@@ -10,7 +10,7 @@ use bgexec::scan::SOCKET;
 
 use crate::dice::{Dice, fuzz};
 use crate::edge::Stack;
-use crate::reference::command_line::{Outcome, outcome, reference_parse, strings};
+use crate::reference::command_line::{OTHERS, Outcome, outcome, reference_parse, strings};
 use crate::reference::{string, words as reference};
 use crate::words;
 
@@ -49,23 +49,6 @@ fn value(dice: &mut Dice, row: &Row) -> String {
 
 /// One or two words: an option in any spelling, right or wrong, or an operand.
 fn option(dice: &mut Dice, words: &mut Vec<String>) {
-    const OTHERS: [&str; 15] = [
-        "--",
-        "-",
-        "",
-        "true",
-        "./x",
-        "--bogus",
-        "--pidfil",
-        "--pidfilex=y",
-        "---",
-        "--=",
-        "-=",
-        "-Z",
-        "-qZ",
-        "--q",
-        "-\u{fc}",
-    ];
     if dice.once_in(14) {
         return words.push((*dice.choose(&OTHERS)).to_owned());
     }

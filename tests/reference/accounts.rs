@@ -7,6 +7,47 @@ use bgexec::sys::zstr::Word;
 
 use super::string;
 
+/// What may be in a file, and much that may not.
+pub const PIECES: [&str; 37] = [
+    "app",
+    "apple",
+    "ap",
+    "p",
+    "root",
+    "\u{fc}ber",
+    "\u{fc}",
+    ":",
+    ":",
+    ":",
+    ":",
+    "::",
+    ",",
+    ",",
+    "\n",
+    "\n",
+    "x",
+    "0",
+    "1",
+    "42",
+    "007",
+    "4294967294",
+    "4294967295",
+    "4294967296",
+    "99999999999",
+    "18446744073709551616",
+    "-1",
+    "+1",
+    " ",
+    "\t",
+    "#",
+    "\r\n",
+    "app:x:1:2:",
+    "\napp:x:4711:4712:::",
+    "\nroot:x:0:0::/:/bin/sh\n",
+    "staff:x:7:root,app",
+    "g:x:3:ap,,p,",
+];
+
 /// A user's line: user id, group id, directory, shell.
 pub type User = (u32, u32, String, String);
 

@@ -12,6 +12,25 @@ use lexopt::Arg;
 use super::string;
 use super::words::limit;
 
+/// Words that are no option, or none that there is.
+pub const OTHERS: [&str; 15] = [
+    "--",
+    "-",
+    "",
+    "true",
+    "./x",
+    "--bogus",
+    "--pidfil",
+    "--pidfilex=y",
+    "---",
+    "--=",
+    "-=",
+    "-Z",
+    "-qZ",
+    "--q",
+    "-\u{fc}",
+];
+
 /// What a command line comes to.
 #[derive(Debug, PartialEq)]
 pub struct Outcome {
