@@ -3,10 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
-use super::lock::recorded_daemon;
+use super::lock::{PAUSE, TRIES, recorded_daemon};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
+    AT_SYMLINK_NOFOLLOW, EAGAIN, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
+    S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -104,8 +105,15 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
 /// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, the
 /// file is emptied.
 pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
-    if sys::lock(pidfile).is_err() {
-        return;
+    // A daemon that is nobody's child may be heard to have ended, or look dead, a moment before its last thread gives the
+    // lock back.
+    let mut tries = TRIES;
+    while let Err(errno) = sys::lock(pidfile) {
+        if tries == 0 || !errno.is(EAGAIN) {
+            return;
+        }
+        tries -= 1;
+        sys::pause(PAUSE);
     }
     // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock.
     if recorded_daemon(pidfile).is_ok_and(|pid| pid != sys::getpid() as u32) {

@@ -11,9 +11,9 @@ use crate::sys::abi::{
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, StatRoom};
 
-/// How often a holder that is not the process in its pidfile is asked for again, and how long the pause is, in milliseconds.
-const TRIES: u32 = 50;
-const PAUSE: u64 = 2;
+/// How often a lock that nobody is expected to hold for long is asked for again, and how long the pause is, in milliseconds.
+pub(super) const TRIES: u32 = 50;
+pub(super) const PAUSE: u64 = 2;
 
 impl Launch {
     /// Takes a lock for the daemon's life, unless its file is a pidfile and the pid in it stands for a daemon that lost its

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, Mode, RenameFlags, mkfifoat, renameat_with};
 
 use crate::harness::process::{self, is_alive};
-use crate::harness::{Launch, Output, Running, Sandbox, eventually, is_root, kernel, probe, runner, tiny_command};
+use crate::harness::{
+    Launch, Output, Running, Sandbox, at_most, eventually, is_root, kernel, probe, runner, tiny_command,
+};
 
 /// The one without privileges.
 const USER: u32 = 4797;
@@ -218,6 +220,7 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
         return;
     }
     const TIME: Duration = Duration::from_secs(2);
+    const PATIENCE: Duration = Duration::from_secs(60);
     const RUNS: usize = 30;
     const EXCHANGES: usize = 100;
     for kind in KINDS {
@@ -242,7 +245,6 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
                     // Whoever renames without a pause holds a lock of the kernel's that every process needs to end.
                     thread::sleep(Duration::from_micros(100));
                     for name in &names {
-                        // What root has made there can be exchanged where the directory is theirs.
                         let exchanged = renameat_with(CWD, &**name, CWD, &*place, RenameFlags::EXCHANGE)
                             .or_else(|_| renameat_with(CWD, &**name, CWD, &*place, RenameFlags::NOREPLACE));
                         exchanges.fetch_add(usize::from(exchanged.is_ok()), Relaxed);
@@ -251,6 +253,7 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
                 }
             });
             while start.elapsed() < TIME || outputs.len() < RUNS || exchanges.load(Relaxed) < EXCHANGES {
+                assert!(start.elapsed() < at_most(PATIENCE), "{exchanges:?} exchanges, {} runs", outputs.len());
                 outputs.push(scene.start(&["-p", &place, "-l", &scene.path("x.lock")]));
                 outputs.push(scene.start(&["-l", &place]));
                 if runner().is_none() {
@@ -260,6 +263,10 @@ fn exchanges_at_any_moment_turn_nothing_against_others() {
                 outputs.push(scene.bgexec(&["-K", "--retry", "KILL/5", "-p", &place]).run());
                 outputs.push(scene.bgexec(&["-K", "-s", "HUP", "--process-group", "-p", &place]).run());
                 outputs.push(scene.bgexec(&["-T", "-p", &place]).run());
+                // What root has made there nobody else can exchange where the directory is sticky.
+                if fs::symlink_metadata(&place).is_ok_and(|metadata| metadata.uid() == 0) {
+                    let _ = fs::remove_file(&place);
+                }
             }
         });
         let started = outputs.iter().filter(|output| output.status.success()).count();

@@ -8,7 +8,9 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::harness::process::{self, Stat, is_alive};
-use crate::harness::{Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, is_root, kernel, probe};
+use crate::harness::{
+    Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, eventually, is_root, kernel, probe,
+};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -154,7 +156,8 @@ fn command_is_executed_when_the_launcher_returns() {
     for _ in 0..20 {
         let output = sandbox.bgexec(&["--print-pid"]).probe(["stay"]).run();
         let pid = output.stdout.trim_end().parse().unwrap_or_else(|_| panic!("{output:?}"));
-        let words = process::words(pid);
+        // The launcher is woken when COMMAND has its memory, a moment before the kernel tells where its words are.
+        let words = eventually("COMMAND's words", || Some(process::words(pid)).filter(|words| !words.is_empty()));
         assert!(words.starts_with(probe().as_os_str().as_encoded_bytes()), "{}", words.escape_ascii());
         process::kill(pid);
     }
