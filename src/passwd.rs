@@ -13,8 +13,8 @@ use crate::sys::zstr::ZStr;
 pub const NO_ID: u32 = u32::MAX;
 
 /// Finds the next line that has an id in field 2 and in field 0 a name, or, with `member`, that name among the users in
-/// field 3. The name ends at its NUL, a `:` or a `,`. Gives where the id begins; `text` becomes what follows the line.
-pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a>> {
+/// field 3. The name ends at its NUL or at the byte `end`. Gives where the id begins; `text` becomes what follows the line.
+pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, end: u8, member: bool) -> Option<ZStr<'a>> {
     while text.first() != 0 {
         let line = *text;
         *text = line.past(b'\n');
@@ -22,7 +22,7 @@ pub fn find<'a>(text: &mut ZStr<'a>, name: ZStr, member: bool) -> Option<ZStr<'a
         let Some(found) = field(line, 2).filter(|_| line.first() != b'#') else { continue };
         let mut word = if member { field(found, 1) } else { Some(line) };
         while let Some(start) = word {
-            if is(start, name, member) && id(found) != NO_ID {
+            if is(start, name, end, member) && id(found) != NO_ID {
                 return Some(found);
             }
             word = if member { behind(start, b',') } else { None };
@@ -64,13 +64,12 @@ fn behind(mut text: ZStr, separator: u8) -> Option<ZStr> {
     None
 }
 
-/// Whether a text begins with a name that is all of field 0, or of a `member`'s word.
-fn is(mut text: ZStr, mut name: ZStr, member: bool) -> bool {
+/// Whether a text begins with a name that is all of field 0, or of a `member`'s word. No name holds a separator.
+fn is(mut text: ZStr, mut name: ZStr, end: u8, member: bool) -> bool {
     while let Some((byte, rest)) = name.split()
-        && byte != b':'
-        && byte != b','
+        && byte != end
     {
-        if text.first() != byte {
+        if text.first() != byte || byte == b':' || byte == b',' {
             return false;
         }
         (text, name) = (text.rest(), rest);

@@ -263,7 +263,7 @@ impl Plan {
     pub fn has_relative_path(&self) -> bool {
         let later = [Opt::Pidfile, Opt::ChildPidfile, Opt::Stdout, Opt::Stderr, Opt::Chdir, Opt::Chroot];
         let mut paths = later.iter().filter_map(|opt| self.options.value(*opt));
-        paths.any(|path| path.first() != b'/') || self.needs_here()
+        paths.any(|path| path.first() != b'/')
     }
 
     /// The bit of the descriptor, if it is below 64, on which COMMAND tells that it is ready.
@@ -324,6 +324,11 @@ impl Plan {
             list = Some(rest.rest());
         }
         false
+    }
+
+    /// Refuses to act with another's rights.
+    pub fn trust(&self) -> Result<(), Reason> {
+        if self.options.vectors.ids_agree() { Ok(()) } else { Err(Reason::IDS_DIFFER) }
     }
 
     /// Whether a step is to be taken.

@@ -80,6 +80,8 @@ reasons! {
     RUNNING_ELSEWHERE "already running elsewhere"
     /// A process that is no daemon, whose pid is the operand, holds a read lock.
     READ_LOCKED "read-locked by pid "
+    /// The same, but it has no pid here.
+    READ_LOCKED_ELSEWHERE "read-locked elsewhere"
     /// The process was killed by the signal that is the operand.
     KILLED "killed by SIG"
     /// The process gave the exit status that is the operand.

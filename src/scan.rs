@@ -22,23 +22,26 @@ pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
 
-/// Seconds, which may have a fraction, in milliseconds; at most 1,000,000 hours.
+/// Seconds, which may have a fraction, in milliseconds, of which one that has begun counts; at most 1,000,000 hours.
 pub fn seconds(text: Word) -> Option<(u64, Word)> {
     let (seconds, mut rest) = match text.first() {
         b'.' if text.rest().first().is_ascii_digit() => (0, text),
         _ => text.number(10, 3_600_000_000)?,
     };
     let mut milliseconds = seconds * 1000;
+    let mut begun = false;
     if rest.first() == b'.' {
         let mut unit = 100;
         rest = rest.rest();
         while rest.first().is_ascii_digit() {
-            milliseconds += unit * u64::from(rest.first() - b'0');
+            let digit = u64::from(rest.first() - b'0');
+            begun |= unit == 0 && digit != 0;
+            milliseconds += unit * digit;
             unit /= 10;
             rest = rest.rest();
         }
     }
-    Some((milliseconds, rest))
+    Some((milliseconds + u64::from(begun), rest))
 }
 
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library

@@ -41,13 +41,18 @@ proptest! {
 
     #[test]
     fn lines_are_read_as_they_are_written(file in file(), name in select(vec!["app", "ap", "apple", "root", "p", "x"])) {
-        prop_assert_eq!(entries(word(name), word(&file)), reference_entries(name, &file));
+        prop_assert_eq!(entries(word(name), 0, word(&file)), reference_entries(name, &file));
     }
 
-    /// The name ends where a group or the next name begins.
+    /// The name ends where the option has a separator, and no name holds one.
     #[test]
-    fn names_end_at_a_colon_or_a_comma(file in file(), end in select(vec!["", ":staff", ",other", ":", ","])) {
-        prop_assert_eq!(entries(word(&format!("app{end}")), word(&file)), reference_entries("app", &file));
+    fn names_end_at_their_separator(file in file(), rest in select(vec!["", ":staff", ",other", ":", ","])) {
+        for end in [0, b':', b','] {
+            let name = word(&format!("app{rest}"));
+            let ends = rest.is_empty() || rest.as_bytes()[0] == end;
+            let expected = if ends { reference_entries("app", &file) } else { Default::default() };
+            prop_assert_eq!(entries(name, end, word(&file)), expected);
+        }
     }
 
     #[test]
@@ -260,8 +265,8 @@ fn name_ends_with_its_line() {
 #[test]
 fn line_that_is_commented_out_counts_for_nobody() {
     let file = "#app:x:1:2:::\n#wheel:x:7:app\n app:x:1:2:::\nstaff:x:8:app\n#\n";
-    assert_eq!(entries(word("app"), word(file)), (vec![], vec![], vec![8]));
-    assert_eq!(entries(word("#app"), word(file)), (vec![], vec![], vec![]));
+    assert_eq!(entries(word("app"), 0, word(file)), (vec![], vec![], vec![8]));
+    assert_eq!(entries(word("#app"), 0, word(file)), (vec![], vec![], vec![]));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::Launch;
 use crate::options::Opt;
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_GETFD, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
+    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_GETFD, F_SETFD, FD_CLOEXEC, O_CLOEXEC,
+    O_DIRECTORY, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
@@ -30,30 +31,43 @@ impl Launch {
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
     /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive
-    /// `execve`, unless a supervisor has it.
+    /// `execve`, unless a supervisor has it. Where all stay and leave no number below the boundary, it keeps its own.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;
         let mut to = fd;
         if lock || fd.0 >= BOUNDARY || self.used >> fd.0 & 1 != 0 {
+            let outlives = lock && !self.plan.options.has(Opt::Restart);
             loop {
                 number -= 1;
-                to = Fd(number);
                 if number < 3 {
-                    return Err(Errno::MFILE.into());
+                    if !all_stay || fd.0 < BOUNDARY {
+                        return Err(Errno::MFILE.into());
+                    }
+                    number = fd.0;
                 }
-                if self.used >> number & 1 != 0 || all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
+                to = Fd(number);
+                if self.used.unbounded_shr(number) & 1 != 0 {
                     continue;
                 }
-                let flags = if lock && !self.plan.options.has(Opt::Restart) { 0 } else { O_CLOEXEC };
-                match sys::dup3(fd, to, flags) {
+                if to == fd {
+                    sys::fcntl(fd, F_SETFD, if outlives { 0 } else { FD_CLOEXEC })?;
+                    break;
+                }
+                if all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
+                    continue;
+                }
+                match sys::dup3(fd, to, if outlives { 0 } else { O_CLOEXEC }) {
                     Err(errno) if errno.is(EBADF) => {} // beyond RLIMIT_NOFILE
-                    copied => break copied?,
+                    copied => {
+                        copied?;
+                        sys::close(fd);
+                        break;
+                    }
                 }
             }
-            sys::close(fd);
         }
-        self.used |= 1 << to.0;
+        self.used |= bit(to);
         Ok(to)
     }
 
@@ -78,7 +92,7 @@ impl Launch {
     /// Closes an own file.
     pub(super) fn release(&mut self, fd: Fd) {
         if fd.is_some() {
-            self.used &= !(1 << fd.0);
+            self.used &= !bit(fd);
             sys::close(fd);
         }
     }
@@ -100,9 +114,7 @@ impl Launch {
     /// them may be of the pidfile, whose lock would end with it.
     pub(super) fn close_others(&mut self) -> Result<(), Reason> {
         let [read, _] = self.status;
-        if read.is_some() {
-            self.used &= !(1 << read.0);
-        }
+        self.used &= !bit(read);
         if self.close_ranges().is_err() && self.close_listed().is_err() {
             for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) {
                 self.close_unless_it_stays(number);
@@ -163,4 +175,9 @@ impl Launch {
     fn stays(&self, number: u32) -> bool {
         if number < BOUNDARY { self.used >> number & 1 != 0 } else { self.plan.keeps(number) }
     }
+}
+
+/// The bit of a descriptor in [`Launch::used`]: none from the boundary on.
+fn bit(fd: Fd) -> u64 {
+    1_u64.unbounded_shl(fd.0)
 }

@@ -40,13 +40,17 @@ impl Launch {
         // One process less where the launcher leads no process group, as under a boot script.
         let alone = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
         if self.plan.waits() {
-            // An ignored SIGCHLD would have the kernel reap the daemon, and its status with it.
-            self.ignores_children = sys::is_ignored(SIGCHLD)?;
-            sys::rt_sigaction(SIGCHLD, 0)?;
+            self.expect_children()?;
         }
         let child =
             if alone { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
         self.verdict(child, alone || leads)
+    }
+
+    /// Sees to it that children wait to be reaped: were SIGCHLD ignored, the kernel would do that, and their status be lost.
+    pub(super) fn expect_children(&mut self) -> Result<(), Reason> {
+        self.ignores_children |= sys::is_ignored(SIGCHLD)?;
+        Ok(sys::rt_sigaction(SIGCHLD, 0)?)
     }
 
     /// Hears what became of a child: the daemon itself, or its leader. After a failure both are reaped.

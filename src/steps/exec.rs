@@ -4,7 +4,7 @@
 
 use super::Launch;
 use crate::report::Reason;
-use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX};
+use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX, SIGKILL};
 use crate::sys::zstr::{Word, Words, ZStr};
 use crate::sys::{self, Errno, Fd, Text, room};
 
@@ -26,6 +26,9 @@ enum Trial {
 impl Launch {
     /// Becomes COMMAND; returns only why that was not possible.
     pub(super) fn execute(&self) -> Reason {
+        if self.supervisor != 0 && !self.follow_supervisor() {
+            return Reason::ENDED;
+        }
         let mut errno = match self.announce() {
             Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,
@@ -39,6 +42,12 @@ impl Launch {
             }
         }
         errno.into()
+    }
+
+    /// Has the kernel kill COMMAND when its supervisor dies, which nobody would be to end it any more; unless that has died.
+    /// The last thing of all: a change of ids undoes it.
+    fn follow_supervisor(&self) -> bool {
+        sys::set_parent_death_signal(SIGKILL).is_ok() && sys::getppid() == self.supervisor
     }
 
     /// Tells the launcher that the next call is the `execve` that makes this process COMMAND.

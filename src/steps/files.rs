@@ -6,8 +6,7 @@ use super::Launch;
 use super::lock::{PAUSE, TRIES, recorded_daemon};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, EAGAIN, ENOENT, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
-    S_IFREG,
+    AT_SYMLINK_NOFOLLOW, EAGAIN, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -27,7 +26,7 @@ impl Launch {
     /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
     /// If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
     pub(super) fn open_lock(&mut self, lock: Lock) -> Result<(), Reason> {
-        if lock == Lock::Pidfile && self.plan.foreground() {
+        if lock == Lock::Pidfile && self.plan.foreground() && self.word().first() != b'/' {
             self.keep_directory()?;
         }
         let fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
@@ -102,8 +101,8 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
     }
 }
 
-/// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, the
-/// file is emptied.
+/// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, or the
+/// path does not lead there from another root directory, the file is emptied.
 pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
     // A daemon that is nobody's child may be heard to have ended, or look dead, a moment before its last thread gives the
     // lock back.
@@ -116,14 +115,11 @@ pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
         sys::pause(PAUSE);
     }
     // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock.
-    if recorded_daemon(pidfile).is_ok_and(|pid| pid != sys::getpid() as u32) {
+    if recorded_daemon(pidfile).is_ok() {
         return;
     }
     let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
-    match current.and_then(|()| sys::unlinkat(directory, path)) {
-        Err(errno) if !errno.is(ENOENT) => {
-            let _ = sys::truncate(pidfile); // nothing is left to try
-        }
-        _ => {}
+    if current.and_then(|()| sys::unlinkat(directory, path)).is_err() {
+        let _ = sys::truncate(pidfile); // nothing is left to try
     }
 }

@@ -57,13 +57,13 @@ impl Launch {
     /// Finds the ids of `--user`; one that is named brings its variables with it.
     pub(super) fn find_user(&mut self) -> Result<(), Reason> {
         let user = self.word();
-        self.identity.uid = id(user)?;
+        self.identity.uid = id(user, b':')?;
         if self.identity.uid == NO_ID {
             self.find_named_user(user)?;
         }
         let group = user.find(b':');
         if group.first() != 0 {
-            self.identity.gid = find_group(group.rest())?;
+            self.identity.gid = find_group(group.rest(), 0)?;
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Launch {
         let mut text = user;
         read(PASSWD, &mut text)?;
         loop {
-            let uid = passwd::find(&mut text, user, false).ok_or(Reason::NOT_FOUND)?;
+            let uid = passwd::find(&mut text, user, b':', false).ok_or(Reason::NOT_FOUND)?;
             let gid = passwd::field(uid, 1).map_or(NO_ID, passwd::id);
             let directory = passwd::field(uid, 3).unwrap_or(uid);
             // A line that lacks fields, or has more, is no user's.
@@ -96,7 +96,7 @@ impl Launch {
 
     /// Finds the id of `--group`.
     pub(super) fn find_primary_group(&mut self) -> Result<(), Reason> {
-        self.identity.gid = find_group(self.word())?;
+        self.identity.gid = find_group(self.word(), 0)?;
         Ok(())
     }
 
@@ -104,10 +104,11 @@ impl Launch {
     pub(super) fn find_groups(&mut self) -> Result<(), Reason> {
         let identity = &mut self.identity;
         identity.groups = sys::mmap_numbers::<NGROUPS_MAX>().ok_or(Errno::NOMEM)?;
-        if let Some(mut list) = self.plan.options.value(Opt::Groups) {
-            while list.first() != 0 {
-                identity.join(find_group(list)?)?;
-                list = list.past(b',');
+        if let Some(list) = self.plan.options.value(Opt::Groups) {
+            let mut left = Some(list).filter(|list| list.first() != 0);
+            while let Some(list) = left {
+                identity.join(find_group(list, b',')?)?;
+                left = list.find(b',').split().map(|(_, rest)| rest);
             }
             return Ok(());
         }
@@ -115,11 +116,11 @@ impl Launch {
             identity.join(identity.gid)?;
         }
         if let Some(user) = self.plan.options.value(Opt::User)
-            && id(user)? == NO_ID
+            && id(user, b':')? == NO_ID
         {
             let mut text = user;
             read(GROUP, &mut text)?;
-            while let Some(gid) = passwd::find(&mut text, user, true) {
+            while let Some(gid) = passwd::find(&mut text, user, b':', true) {
                 identity.join(passwd::id(gid))?;
             }
         }
@@ -156,29 +157,29 @@ impl Launch {
     }
 }
 
-/// The number that a user or group is given by, up to a `:`, a `,` or the end; [`NO_ID`] if it is a name. A number that no id
-/// can be is not looked up as a name.
-fn id(text: Word) -> Result<u32, Reason> {
+/// The number that a user or group is given by, up to the byte `end` or the text's; [`NO_ID`] if it is a name. A number that
+/// no id can be is not looked up as a name.
+fn id(text: Word, end: u8) -> Result<u32, Reason> {
     let mut digits = text;
     while digits.first().is_ascii_digit() {
         digits = digits.rest();
     }
-    if !matches!(digits.first(), 0 | b':' | b',') {
+    if !digits.ends(end) {
         return Ok(NO_ID);
     }
     let (id, _) = text.number(10, u64::from(NO_ID) - 1).ok_or(Reason::NOT_FOUND)?;
     Ok(id as u32)
 }
 
-/// The id of a group, up to a `,` or the end.
-fn find_group(name: Word) -> Result<u32, Reason> {
-    let id = id(name)?;
+/// The id of a group, up to the byte `end` or the text's.
+fn find_group(name: Word, end: u8) -> Result<u32, Reason> {
+    let id = id(name, end)?;
     if id != NO_ID {
         return Ok(id);
     }
     let mut text = name;
     read(GROUP, &mut text)?;
-    Ok(passwd::id(passwd::find(&mut text, name, false).ok_or(Reason::NOT_FOUND)?))
+    Ok(passwd::id(passwd::find(&mut text, name, end, false).ok_or(Reason::NOT_FOUND)?))
 }
 
 /// Reads a file into `text`. A missing one is empty.

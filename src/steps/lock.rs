@@ -9,7 +9,7 @@ use crate::sys::abi::{
     AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, StatRoom};
+use crate::sys::{self, Fd, Pid, StatRoom};
 
 /// How often a lock that nobody is expected to hold for long is asked for again, and how long the pause is, in milliseconds.
 pub(super) const TRIES: u32 = 50;
@@ -26,12 +26,18 @@ impl Launch {
                 return Err(errno.into());
             }
             refuse(lock_holder(fd, pidfile))?;
-            if let Ok(pid) = sys::lock_holder(fd, F_RDLCK) {
-                return Err(Reason::READ_LOCKED.with(pid as u32));
+            match sys::lock_holder(fd, F_RDLCK) {
+                Ok(pid @ 2..) => return Err(Reason::READ_LOCKED.with(pid as u32)),
+                Ok(_) => return Err(Reason::READ_LOCKED_ELSEWHERE),
+                Err(_) => {}
             }
         }
         match sys::same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
-            Ok(()) if pidfile => refuse(recorded_daemon(fd)),
+            Ok(()) if pidfile => match recorded_daemon(fd) {
+                // The launcher, whose pid a script may have left there before it became bgexec.
+                Ok(pid) if pid as Pid == sys::getppid() && !self.plan.foreground() => Ok(()),
+                found => refuse(found),
+            },
             Err(errno) if errno.is(ENOENT) => Err(Reason::PATH_CHANGED),
             current => Ok(current?),
         }
@@ -83,15 +89,16 @@ fn lock_holder(fd: Fd, pidfile: bool) -> Result<u32, Reason> {
 /// The pid in a pidfile; 0 if there is none.
 fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
     let mut digits = [0; 16];
-    sys::pread(pidfile, &mut digits)?;
-    Ok(scan::pid(ZStr::terminate(&mut digits)))
+    let length = sys::pread(pidfile, &mut digits)? as usize;
+    let text = ZStr::terminate(&mut digits);
+    Ok(if text.as_bytes().len() == length { scan::pid(text) } else { 0 })
 }
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that
-/// lives and started when the file was written. Without /proc there is none.
+/// lives and started when the file was written, and that is not the one who asks. Without /proc there is none.
 pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let pid = recorded_pid(pidfile)?;
-    if pid == 0 {
+    if pid == 0 || pid as Pid == sys::getpid() {
         return Err(Reason::NOT_RUNNING);
     }
     let Some(start) = start_of(pid) else {

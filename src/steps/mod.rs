@@ -312,9 +312,7 @@ impl Launch {
 
     /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
     fn trust(&self) -> Result<(), Reason> {
-        if !self.plan.options.vectors.ids_agree() {
-            return Err(Reason::IDS_DIFFER);
-        }
+        self.plan.trust()?;
         if self.plan.is_init() && sys::getpid() != 1 {
             sys::set_child_subreaper()?;
         }

@@ -9,7 +9,7 @@ use crate::report::Reason;
 use crate::scan;
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Errno, Fd, PollFd, SOCKET_NAME, SignalSet, Time};
+use crate::sys::{self, Errno, Fd, Pid, PollFd, SOCKET_NAME, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DEATH: u64 = 200;
@@ -114,7 +114,8 @@ impl Launch {
             return if told { Ok(()) } else { Err(Reason::NOT_READY) };
         }
         let sender = sys::receive(source, &mut buffer)?;
-        if sender != 0 && sender != self.identity.user() && sender != sys::geteuid() {
+        let trusted = [0, self.identity.user(), sys::geteuid()];
+        if !trusted.contains(&sender.uid) && sender.pid as Pid != self.daemon {
             return Err(Reason::NOT_READY); // a stranger's
         }
         let mut line = ZStr::terminate(&mut buffer);

@@ -59,16 +59,25 @@ impl Launch {
         Ok(())
     }
 
-    /// Puts the streams onto descriptors 0 to 2. In the foreground a copy of the original standard error stays for the
-    /// message.
+    /// Puts the streams onto descriptors 0 to 2, where alone they stay: one that is closed later, or at exec, would take the
+    /// lock of its file with it. In the foreground a copy of the original standard error stays for the message.
     pub(super) fn redirect(&mut self) -> Result<(), Reason> {
         if self.plan.foreground() && self.message == Fd::STDERR {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
-            self.message = self.own(copy, false)?;
+            self.message = self.own_once(copy, &{ self.locks }, false)?;
         }
         for (number, fd) in (0..).zip(&self.streams) {
             if fd.is_some() {
                 sys::dup3(*fd, Fd(number), 0)?;
+            }
+        }
+        for index in 0..self.streams.len() {
+            let fd = self.streams[index];
+            if fd.is_some() && fd != self.null {
+                sys::close(fd); // in the daemon's table: in the launcher's it is there for another daemon
+                if self.plan.foreground() {
+                    self.streams[index] = Fd::NONE;
+                }
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::options::Opt;
 use crate::plan::{Plan, Value};
 use crate::report::Reason;
 use crate::scan::Schedule;
-use crate::sys::abi::{EACCES, ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN};
+use crate::sys::abi::{ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, Pid};
 
@@ -29,6 +29,7 @@ struct Target<'a> {
 /// # Errors
 /// `NOT_RUNNING`, with an operand if that is not proven; `RUNNING_ELSEWHERE`; ENOENT if there is no pidfile.
 pub fn status(plan: &Plan) -> Result<u32, Reason> {
+    plan.trust()?;
     holder(files::open_pidfile(plan.pidfile(), O_RDONLY)?)
 }
 
@@ -61,16 +62,11 @@ impl Target<'_> {
     /// Finds who holds the pidfile: takes a descriptor of the process, then asks again, so that it is of the holder.
     #[inline(never)]
     fn find(&mut self) -> Result<(), Reason> {
-        if !self.plan.options.vectors.ids_agree() {
-            return Err(Reason::IDS_DIFFER);
-        }
+        self.plan.trust()?;
         loop {
             let path = self.plan.pidfile();
-            let opened = files::open_pidfile(path, O_RDWR).or_else(|reason| match reason.is_errno(EACCES) {
-                true => files::open_pidfile(path, O_RDONLY),
-                false => Err(reason),
-            });
-            self.pidfile = match opened {
+            // To read it is enough, but where the file is to be removed.
+            self.pidfile = match files::open_pidfile(path, O_RDWR).or_else(|_| files::open_pidfile(path, O_RDONLY)) {
                 Err(reason) if reason.is_errno(ENOENT) => return Err(Reason::NOT_RUNNING),
                 opened => opened?,
             };

@@ -16,6 +16,9 @@ use crate::sys::{self, Fd, PollFd, SignalSet, Time};
 /// What a FIFO that can be written takes at once (include/uapi/linux/limits.h).
 const PIPE_BUF: usize = 4096;
 
+/// How often that is in a pipe, if not somebody makes it larger (pipe(7)), and once more.
+const FULL_PIPE: u32 = 17;
+
 /// What ends a time of attending, among the signals' numbers: COMMAND has ended, or the time is over.
 const ENDED: u32 = SIGCHLD;
 const ELAPSED: u32 = 0;
@@ -63,7 +66,7 @@ impl Launch {
             self.keep_directory()?;
         }
         sys::chdir(ZStr::new(c"/"))?;
-        sys::rt_sigaction(SIGCHLD, 0)?; // ignored, it would have the kernel reap COMMAND unseen
+        self.expect_children()?;
         self.release(self.null);
         if self.plan.options.has(Opt::Sighup) {
             self.interpose()?;
@@ -136,6 +139,7 @@ impl Launch {
     /// the supervisor. Gives which.
     fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
         let mut ended = false;
+        let mut left = FULL_PIPE;
         loop {
             let status = sys::wait4(self.daemon, WNOHANG);
             if self.daemon != 0 && status.pid != 0 {
@@ -152,7 +156,8 @@ impl Launch {
             sys::ppoll(&mut polled, time)?;
             let more = self.pump(&polled);
             if ended {
-                if more {
+                if more && left > 0 {
+                    left -= 1; // what COMMAND has left may write for ever
                     continue;
                 }
                 return Ok(ENDED);

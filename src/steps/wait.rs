@@ -61,7 +61,7 @@ impl Launch {
 
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
-        let _ = sys::kill(-self.daemon, SIGTERM);
+        self.signal_group(SIGTERM);
         self.outlast_group(GRACE + DEATH);
         self.remove_pidfiles();
     }
@@ -72,10 +72,19 @@ impl Launch {
         // The group lives as long as any of its processes; with 0 it is only asked for.
         while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
             if left == DEATH {
-                let _ = sys::kill(-self.daemon, SIGKILL);
+                self.signal_group(SIGKILL);
             }
             sys::pause(POLL);
             left -= POLL;
+        }
+    }
+
+    /// Signals the daemon's process group, and the daemon, as long as it is a child that lives, where it has left that group.
+    #[inline(never)]
+    fn signal_group(&self, signal: u32) {
+        let _ = sys::kill(-self.daemon, signal);
+        if sys::wait4(self.daemon, WNOHANG).pid == 0 && sys::getpgid(self.daemon) != Ok(self.daemon) {
+            let _ = sys::kill(self.daemon, signal);
         }
     }
 }

@@ -127,6 +127,14 @@ pub fn getpid() -> Pid {
     (unsafe { call!(getpid) }) as Pid
 }
 
+/// `getppid()`—The parent's process id; 0 if it is in an outer pid namespace.
+///
+/// [getppid(2)](https://man7.org/linux/man-pages/man2/getppid.2.html)
+pub fn getppid() -> Pid {
+    // SAFETY: takes no pointer.
+    (unsafe { call!(getppid) }) as Pid
+}
+
 /// `geteuid()`—The effective user id.
 ///
 /// [geteuid(2)](https://man7.org/linux/man-pages/man2/geteuid.2.html)
@@ -187,6 +195,15 @@ pub fn getegid() -> u32 {
 pub fn set_no_new_privs() -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
     done(unsafe { call!(prctl, abi::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+}
+
+/// `prctl(PR_SET_PDEATHSIG, signal)`—Get a signal when the parent dies. It lasts over `execve`, but not over a change of ids.
+///
+/// # Errors
+/// EINVAL: not a signal; [PR_SET_PDEATHSIG(2const)](https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)
+pub fn set_parent_death_signal(signal: u32) -> Result<()> {
+    // SAFETY: with this option no argument is a pointer.
+    done(unsafe { call!(prctl, abi::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
 }
 
 /// `prctl(PR_SET_CHILD_SUBREAPER)`—Become the parent of every orphan among one's descendants.

@@ -33,12 +33,11 @@ pub fn notification_socket(address: &mut [u8; 16]) -> Result<Fd> {
     Ok(Fd(socket))
 }
 
-/// `recvmsg(socket)`—Take the next datagram, of which what does not fit into the buffer is lost; gives the user id of who
-/// sent it.
+/// `recvmsg(socket)`—Take the next datagram, of which what does not fit into the buffer is lost; gives who sent it.
 ///
 /// # Errors
 /// EAGAIN: none is there; [recvmsg(2)](https://man7.org/linux/man-pages/man2/recvmsg.2.html)
-pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<u32> {
+pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<abi::ucred> {
     #[repr(C)]
     struct Control {
         header: abi::cmsghdr,
@@ -57,5 +56,5 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<u32> {
     let flags = abi::MSG_DONTWAIT as usize;
     // SAFETY: the kernel writes within the buffer and the control structure.
     unsafe { persist(socket.0 as usize, &raw mut message as usize, flags, 0, number::recvmsg) }?;
-    Ok(control.sender.uid)
+    Ok(control.sender)
 }

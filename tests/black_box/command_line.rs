@@ -170,6 +170,8 @@ mod refused {
             assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
             assert!(output.stderr.starts_with("bgexec: unable to "), "{}", output.stderr);
             assert!(!sandbox.exists("x.pid"));
+            let output = sandbox.launch(&copy).words(["-T", "-p", "x.pid"]).run();
+            assert_eq!((output.status.code(), &*output.stdout), (Some(4), "unknown\n"));
         }
     }
 }

@@ -193,6 +193,27 @@ mod no_close {
     }
 
     #[test]
+    fn leaves_any_number_open() {
+        for options in [&[][..], &["-p", "x.pid", "-o", "out"], &["-F", "-l", "x.lock"]] {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&["--no-close"]).words(options).descriptors(3..100, null());
+            let running = launch.probe(["stay"]).spawn();
+            let report = sandbox.report();
+            let inherited: Vec<i32> = (0..100).collect();
+            let (low, own) = numbers(&report).into_iter().partition::<Vec<_>, _>(|number| *number < 100);
+            assert_eq!(low, inherited, "{options:?}");
+            let own: Vec<_> = own.iter().map(|number| &*report.descriptors[number].target).collect();
+            let lock = options.iter().find(|option| option.starts_with("x.")).map(|name| sandbox.path(name));
+            assert_eq!(own, Vec::from_iter(lock.as_deref()), "{options:?}");
+            if options.first() == Some(&"-F") {
+                running.end();
+            } else {
+                running.wait().assert_started();
+            }
+        }
+    }
+
+    #[test]
     fn leaves_nothing_of_its_own_open() {
         assert_eq!(numbers(&Sandbox::new().start(&["--no-close"])), [0, 1, 2]);
     }

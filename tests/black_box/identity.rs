@@ -229,6 +229,23 @@ mod refused {
         }
     }
 
+    /// Each option has a separator of its own, or none.
+    #[test]
+    fn word_with_a_separator_too_many() {
+        if is_root() {
+            let accounts = Accounts::ordinary();
+            for user in ["app,staff", "app:staff:bare", "app:staff,bare", "4711,42:42", "4711:42:42", "app,"] {
+                accounts.assert_refused(&["-u", user], &format!("find user {user}: not found"));
+            }
+            for group in ["staff,bare", "staff:bare", "42:42", "42,42", "staff:", "42,"] {
+                accounts.assert_refused(&["-g", group], &format!("find group {group}: not found"));
+            }
+            for groups in ["staff:bare", "42:42", "42,staff:bare", "42,", ",42", "42,,43"] {
+                accounts.assert_refused(&["--groups", groups], &format!("find groups of {groups}: not found"));
+            }
+        }
+    }
+
     #[test]
     fn empty_name() {
         if is_root() {
@@ -823,6 +840,19 @@ mod ownership {
             output.assert_unable(127, "execute /nonexistent/command: No such file or directory");
             assert_eq!(accounts.sandbox.read("private/x.pid"), "");
             assert_eq!(lock(&accounts.sandbox.path("private/x.pid")), None);
+        }
+    }
+
+    /// So it is where its path does not lead there any more.
+    #[test]
+    fn empties_the_pidfile_after_a_failure_in_another_root() {
+        if is_root() {
+            let accounts = Accounts::ordinary();
+            let (root, pidfile) = (accounts.sandbox.make_directory("root"), accounts.sandbox.path("x.pid"));
+            let launch =
+                accounts.bgexec(&["-F", "--chroot"]).words([root.as_os_str(), "-p".as_ref(), pidfile.as_os_str()]);
+            launch.words(["/none"]).run().assert_unable(127, "execute /none: No such file or directory");
+            assert_eq!(accounts.sandbox.read("x.pid"), "");
         }
     }
 }

@@ -99,6 +99,29 @@ fn have_the_highest_descriptors_below_a_low_limit() {
     assert_held(&sandbox, daemon.pid);
 }
 
+/// Whatever number the file happens to be opened on.
+#[test]
+fn have_a_descriptor_however_many_are_open() {
+    let null = || File::open("/dev/null").expect("it is there");
+    for highest in 55..70 {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&BOTH).descriptors(3..=highest, null());
+        launch.probe(["stay"]).run().assert_started();
+        let daemon = sandbox.report();
+        assert!(matches!(others(&daemon)[..], [55.., 63]), "3 to {highest} are open: {:?}", others(&daemon));
+        assert_held(&sandbox, daemon.pid);
+        let launch = sandbox.bgexec(&["-r", "-p", "r.pid"]).descriptors(3..=highest, null());
+        launch.probe_as("second", ["stay"]).run().assert_started();
+        let command = Report::parse(&sandbox.eventually_read("second"));
+        assert_eq!(others(&command), [], "3 to {highest} are open");
+    }
+    for limit in 4..20 {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&["-l", "x.lock"]).limit(Resource::Nofile, limit).probe(["stay"]).run();
+        assert!(output.status.success() || output.stderr.ends_with(": Too many open files\n"), "{limit}: {output:?}");
+    }
+}
+
 #[test]
 fn have_no_descriptor_that_is_to_be_kept() {
     let sandbox = Sandbox::new();
@@ -136,6 +159,38 @@ fn survive_standard_streams_on_their_files() {
     let launch = sandbox.bgexec(&BOTH).stdin(open("x.pid")).stdout(open("x.lock"));
     launch.probe(["stay"]).run().assert_started();
     assert_held(&sandbox, sandbox.report().pid);
+}
+
+/// What is opened for a stream is closed, at exec at the latest, and so is in the foreground what takes the message.
+#[test]
+fn survive_streams_that_are_opened_on_their_files() {
+    for options in [&["-i", "x.pid"][..], &["-o", "x.lock"], &["-e", "x.lock"], &["-O", "x.lock"]] {
+        let sandbox = Sandbox::new();
+        for name in ["x.pid", "x.lock"] {
+            sandbox.write(name, "");
+        }
+        assert_held(&sandbox, sandbox.start(&[&BOTH, options].concat()).pid);
+        let sandbox = Sandbox::new();
+        for name in ["x.pid", "x.lock"] {
+            sandbox.write(name, "");
+        }
+        let stderr = File::options().append(true).open(sandbox.path("x.lock")).expect("it was just written");
+        let launch = sandbox.bgexec(&["-F"]).words(BOTH).words(options).stderr(stderr);
+        let running = launch.probe(["stay"]).spawn();
+        sandbox.report();
+        assert_held(&sandbox, running.pid());
+        running.end();
+    }
+}
+
+/// Then the message stands in that file.
+#[test]
+fn of_a_file_that_takes_the_message_lose_nothing() {
+    let sandbox = Sandbox::new();
+    let stderr = File::options().append(true).create(true).open(sandbox.path("x.lock")).expect("the sandbox is ours");
+    let output = sandbox.bgexec(&["-F", "-l", "x.lock", "-e", "err", "/nonexistent"]).stderr(stderr).run();
+    assert_eq!(output.status.code(), Some(127));
+    assert_eq!(sandbox.read("x.lock"), "bgexec: unable to execute /nonexistent: No such file or directory\n");
 }
 
 #[test]

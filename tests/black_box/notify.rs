@@ -322,6 +322,18 @@ mod descriptor {
         eventually("the group is gone", || sandbox.is_deserted().then_some(()));
     }
 
+    /// COMMAND and its child, the leader of a group in which both are.
+    #[test]
+    fn daemon_that_has_left_its_group_is_killed() {
+        let sandbox = Sandbox::new();
+        let child = sandbox.path("child");
+        let launch = sandbox.bgexec(&["-p", "x.pid", "--notify", "fd:7", "--notify-timeout", "0.1"]);
+        let output = launch.probe(["follow", child.to_str().expect("UTF-8"), "stay"]).run();
+        output.assert_unable(124, &wait_for_probe("not ready after 0.1 s"));
+        assert!(!sandbox.exists("x.pid"));
+        assert!(!is_alive(sandbox.report().pid));
+    }
+
     #[test]
     fn refuses_what_is_none() {
         for notify in ["", "fd", "fd:", "fd:0", "fd:1", "fd:2", "fd:-1", "fd:x", "fd:7x", "fd:4294967299", "7", "FD:7"]
@@ -329,6 +341,8 @@ mod descriptor {
             let output = Sandbox::new().bgexec(&["--notify", notify, "true"]).run();
             output.assert_unable(125, &format!("use --notify {notify}: not fd:N or socket"));
         }
+        let output = Sandbox::new().bgexec(&["--notify=fd:7", "--notify-timeout=0.00001"]).probe(["stay"]).run();
+        output.assert_unable(124, &wait_for_probe("not ready after 0.00001 s"));
         for time in ["", "x", "-1", "5s"] {
             let output = Sandbox::new().bgexec(&["--notify=fd:7", "--notify-timeout", time, "true"]).run();
             output.assert_unable(125, &format!("use --notify-timeout {time}: not a time"));
@@ -543,6 +557,16 @@ mod socket {
         say(&sandbox, socket, 1001, "ERRNO=13");
         say(&sandbox, socket, 0, "READY=1");
         running.wait().assert_started();
+    }
+
+    /// Whatever user it has become.
+    #[test]
+    fn command_itself_counts() {
+        if is_root() {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&["--notify", "socket"]);
+            launch.probe(["become", "65534", "notify", "READY=1", "stay"]).run().assert_started();
+        }
     }
 
     #[test]

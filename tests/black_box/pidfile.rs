@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -9,7 +10,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
 
 use crate::harness::process::{self, is_alive, kill};
-use crate::harness::{Running, Sandbox, eventually, is_root, probe, repeated};
+use crate::harness::{Running, Sandbox, bgexec_command, eventually, is_root, probe, repeated};
 
 #[test]
 fn holds_the_daemons_pid_when_the_launcher_returns() {
@@ -311,6 +312,27 @@ mod without_a_lock {
         eventually("a zombie", || (!is_alive(running.pid())).then_some(()));
         sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run().assert_started();
         running.wait();
+    }
+
+    /// As in a container that starts again at once: each process has the pid that it had before.
+    #[test]
+    fn is_stale_when_the_process_is_the_one_that_asks() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let script = "echo $$ > x.pid; chmod 644 x.pid; exec \"$@\"";
+        for options in [&["-F"][..], &[], &["-w"], &["-r", "-C", "0"]] {
+            let launch = sandbox.launch(Path::new("/bin/sh")).words(["-c", script, "sh"]).words(bgexec_command());
+            let output = launch.words(options).words(["-p", "x.pid"]).words([probe()]).words(["exit", "0"]).run();
+            assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "{options:?}");
+            eventually("the end", || sandbox.is_deserted().then_some(()));
+            let _ = fs::remove_file(sandbox.path("x.pid"));
+        }
+        let script = "echo $$ > x.pid; chmod 644 x.pid; exec \"$@\" -T -p x.pid";
+        let launch = sandbox.launch(Path::new("/bin/sh")).words(["-c", script, "sh"]).words(bgexec_command());
+        let output = launch.run();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), "dead (stale pidfile)\n"));
     }
 
     #[test]

@@ -179,6 +179,30 @@ mod runs {
         }
     }
 
+    /// What was ignored and is to be kept is ignored again, though the supervisor must not ignore it.
+    #[test]
+    fn find_an_ignored_sigchld_if_signals_are_kept() {
+        for options in [&[][..], &["-w"]] {
+            let sandbox = Sandbox::new();
+            let launch = sandbox.bgexec(&["-r", "-C", "0", "--keep-signals"]).words(options);
+            let running = launch.ignoring([Signal::CHILD.as_raw(), Signal::USR1.as_raw()]).probe(["exit", "0"]).spawn();
+            let wanted = 1 << (Signal::CHILD.as_raw() - 1) | 1 << (Signal::USR1.as_raw() - 1);
+            assert_eq!(sandbox.report().ignored, wanted, "{options:?}");
+            running.wait().assert_started();
+        }
+    }
+
+    /// What COMMAND leaves behind may write for ever.
+    #[test]
+    fn follow_though_somebody_writes_all_the_time() {
+        let sandbox = Sandbox::new();
+        let script = "echo run >> runs; yes & exit 1";
+        let launch = sandbox.bgexec(&["-r", "-p", "x.pid", "-R", "0", "-C", "4", "-H", "-o", "/dev/zero", "-c"]);
+        launch.words([sandbox.directory()]).words(["/bin/sh", "-c", script]).run().assert_started();
+        await_lines(&sandbox, "runs", 5);
+        eventually("the supervisor's end", || (!sandbox.exists("x.pid")).then_some(()));
+    }
+
     /// As much memory and as many descriptors after 10,000 runs as after some; by an emulator, which takes a while over each,
     /// after 500.
     #[test]
@@ -491,6 +515,24 @@ mod signals {
         }
     }
 
+    /// Who kills the supervisor ends both, also where COMMAND has other ids: `-K` with a short schedule does.
+    #[test]
+    fn that_kill_the_supervisor_end_both() {
+        let users = [&[][..], &["-u", "65534:65534"]];
+        for user in users.iter().take(if is_root() { 2 } else { 1 }) {
+            let sandbox = Sandbox::new();
+            sandbox.make_open_directory("open");
+            let program = sandbox.copy_program(&probe());
+            let launch = sandbox.bgexec(&PIDFILES).words(*user).words([&program]).words(["block"]);
+            launch.reporting("open/report", ["stay"]).run().assert_started();
+            sandbox.eventually_read("open/report");
+            let command = sandbox.pid("child.pid");
+            sandbox.bgexec(&["-K", "--retry", "TERM/0.2/KILL/5", "-p", "x.pid"]).run().assert_started();
+            await_dead(&[command]);
+            assert!(!sandbox.exists("x.pid"));
+        }
+    }
+
     /// Lines that nobody takes away must not keep the supervisor from hearing of it.
     #[test]
     fn stop_both_though_nobody_reads_the_output() {
@@ -652,6 +694,24 @@ mod outputs {
             sandbox.eventually_read(name);
         }
         assert!(!sandbox.exists("there/out"));
+    }
+
+    /// A log that was removed takes no room any more.
+    #[test]
+    fn that_are_opened_anew_are_held_by_nobody() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "log"]);
+        let (supervisor, command) = start(&sandbox, launch.probe(["stay"]));
+        fs::remove_file(sandbox.path("log")).expect("it is there");
+        signal(supervisor, Signal::HUP);
+        sandbox.eventually_read("log");
+        for pid in [supervisor, command] {
+            eventually("nobody has the old one", || {
+                let held = descriptors(pid).into_values();
+                (!held.into_iter().any(|path| path.as_os_str().as_encoded_bytes().ends_with(b"log (deleted)")))
+                    .then_some(())
+            });
+        }
     }
 
     /// What cannot be opened anew stays what it was: COMMAND goes on writing.

@@ -1,6 +1,8 @@
 //! `-K` and `-T`: what holds a pidfile is stopped or spoken of, and nothing else is ever signalled.
 
+use std::ffi::CString;
 use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +11,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, test_kill_process};
 
-use crate::harness::kernel::Refusal;
+use crate::harness::kernel::{self, Refusal};
 use crate::harness::process::{self, is_alive, kill};
 use crate::harness::{Launch, Output, Running, Sandbox, eventually, is_root, probe};
 
@@ -199,6 +201,28 @@ mod daemon {
             assert!(is_alive(pid));
             assert_eq!(sandbox.pid("x.pid"), pid);
         }
+    }
+
+    /// To signal it takes no right to write.
+    #[test]
+    fn is_stopped_though_its_pidfile_cannot_be_written_to() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let pid = sandbox.start(&["-p", "x.pid"]).pid;
+        let read_only = |options: &[&str]| {
+            let directory = CString::new(sandbox.directory().as_os_str().as_bytes()).expect("no NUL in a path");
+            let launch = sandbox.bgexec(options).before_exec(kernel::leave_mounts);
+            launch.before_exec(move || kernel::make_read_only(&directory)).directory(sandbox.directory()).run()
+        };
+        let pidfile = sandbox.path("x.pid");
+        let pidfile = pidfile.to_str().expect("UTF-8");
+        read_only(&["-K", "-s", "CONT", "-p", pidfile]).assert_started();
+        assert!(is_alive(pid));
+        read_only(&["-K", "-p", pidfile]).assert_started();
+        assert!(!is_alive(pid));
+        assert!(sandbox.exists("x.pid"));
     }
 
     #[test]
@@ -630,6 +654,10 @@ mod stranger {
             "\0",
             "99999999999999999999999999999\n",
             "2\r\n",
+            "2\n\0",
+            "2\n\0junk\n99999\n",
+            "00000000000002\n2",
+            "000000000000002\n",
         ];
         for (number, contents) in contents.iter().enumerate() {
             sandbox.write(&format!("garbage/{number}"), contents);

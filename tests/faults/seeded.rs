@@ -75,8 +75,11 @@ const SEEDS: &[Seed] = &[
     },
     Seed {
         name: "a killed supervisor leaves its COMMAND behind",
-        file: "src/steps/detach.rs",
-        edits: &[("self.outlast_group(DEATH);", "")],
+        file: "src/steps/exec.rs",
+        edits: &[(
+            "if self.supervisor != 0 && !self.follow_supervisor() {",
+            "if self.supervisor == 1 && !self.follow_supervisor() {",
+        )],
         words: "-r -R 60 -l DIR/lock",
         trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
     },
@@ -113,7 +116,7 @@ const SEEDS: &[Seed] = &[
         file: "src/steps/files.rs",
         edits: &[
             ("if tries == 0 || !errno.is(EAGAIN) {", "if pidfile.is_some() { break; } else {"),
-            ("if recorded_daemon(pidfile).is_ok_and(|pid| pid != sys::getpid() as u32) {", "if !pidfile.is_some() {"),
+            ("if recorded_daemon(pidfile).is_ok() {", "if !pidfile.is_some() {"),
         ],
         words: "-p DIR/pid -l DIR/lock",
         trial: Trial::Unharmed,

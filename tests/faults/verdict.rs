@@ -102,6 +102,11 @@ pub fn of_the_launch(case: Case, first: &Start, kill: Option<Kill>, directory: &
     }
     let has_run = !trace.executed.is_empty();
     if status == 0 {
+        if case.supervises() && trace.stay.iter().all(|&pid| first.dies(pid, 0)) {
+            // COMMAND goes with a killed supervisor, even before the tracer hears that it was executed.
+            let alone = trace.executed.iter().find(|&&pid| !first.dies(pid, 20));
+            return alone.map(|pid| format!("COMMAND runs on as {pid} without its supervisor"));
+        }
         return (!has_run && !unseen).then(|| "status 0, but nothing was executed".to_owned());
     }
     if signal == SIGSTOP {

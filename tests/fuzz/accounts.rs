@@ -24,7 +24,7 @@ fn any_file() {
         let text = pieces.concat();
         let file = file.word(&text);
         for wanted in NAMES {
-            let found = entries(name.word(wanted), file);
+            let found = entries(name.word(wanted), 0, file);
             let expected = reference_entries(wanted, &text);
             if found != expected {
                 return Err(format!("{wanted}: {found:?}, not {expected:?}"));
@@ -157,7 +157,7 @@ fn regular_file() {
             let file = file.word(text);
             let (users, groups) = if kind == "true" { (users(text), vec![]) } else { (BTreeMap::new(), groups(text)) };
             for wanted in NAMES {
-                let ours: Entries = entries(name.word(wanted), file);
+                let ours: Entries = entries(name.word(wanted), 0, file);
                 let named = |(name, gid, _): &(String, u32, Vec<String>)| (name == wanted).then_some(*gid);
                 let joined = |(_, gid, members): &(String, u32, Vec<String>)| {
                     members.iter().any(|member| member == wanted).then_some(*gid)

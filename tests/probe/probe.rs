@@ -190,6 +190,24 @@ fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
                 }
                 child => write_whole(operand()?, &format!("{child}\n"))?,
             },
+            // Becomes a member of the group of a child.
+            b"follow" => match fork()? {
+                0 => {
+                    call!(SETPGID, 0, 0).map_err(error)?;
+                    stay();
+                    return Ok(0);
+                }
+                child => {
+                    write_whole(operand()?, &format!("{child}\n"))?;
+                    let _ = call!(SETPGID, child, child);
+                    call!(SETPGID, 0, child).map_err(error)?;
+                }
+            },
+            b"become" => {
+                let id: u32 = number_in(operand()?)?;
+                call!(SETGID, id).map_err(error)?;
+                call!(SETUID, id).map_err(error)?;
+            }
             b"adopt" => {
                 let (record, leads) = (operand()?, operand()? == b"leader");
                 let told = adopt(leads, &verbs.collect::<Vec<_>>(), environment)?;

@@ -54,15 +54,15 @@ pub type User = (u32, u32, String, String);
 /// The users of a name, and the groups that have it as their own or among their users.
 pub type Entries = (Vec<User>, Vec<u32>, Vec<u32>);
 
-/// What the library finds in a file about a name.
-pub fn entries(name: Word, file: Word) -> Entries {
+/// What the library finds in a file about a name, which ends at its NUL or at the byte `end`.
+pub fn entries(name: Word, end: u8, file: Word) -> Entries {
     let groups = |member| {
         let mut rest = file;
-        iter::from_fn(|| passwd::find(&mut rest, name, member)).map(passwd::id).collect()
+        iter::from_fn(|| passwd::find(&mut rest, name, end, member)).map(passwd::id).collect()
     };
     let mut users = vec![];
     let mut rest = file;
-    while let Some(uid) = passwd::find(&mut rest, name, false) {
+    while let Some(uid) = passwd::find(&mut rest, name, end, false) {
         if let (Some(gid), Some(directory), Some(shell), None) =
             (passwd::field(uid, 1), passwd::field(uid, 3), passwd::field(uid, 4), passwd::field(uid, 5))
             && passwd::id(gid) != passwd::NO_ID

@@ -32,7 +32,7 @@ pub fn integer(text: &str, lowest: i64, highest: i64) -> Option<i64> {
     (lowest..=highest).contains(&number).then_some(number)
 }
 
-/// The milliseconds of seconds with a fraction, of which the fourth digit and all others are cut off, and what follows.
+/// The milliseconds of seconds with a fraction, one more where there is more behind the third digit, and what follows.
 pub fn seconds(text: &str) -> Option<(u64, &str)> {
     let (whole, mut rest) = digits(text);
     let mut fraction = "";
@@ -42,7 +42,8 @@ pub fn seconds(text: &str) -> Option<(u64, &str)> {
     let milliseconds = format!("{fraction:0<3}")[..3].parse::<u64>().expect("three digits");
     let whole = if whole.is_empty() && !fraction.is_empty() { "0" } else { whole };
     let whole = whole.parse::<u64>().ok().filter(|&whole| whole <= 3_600_000_000)?;
-    Some((whole * 1000 + milliseconds, rest))
+    let begun = fraction.bytes().skip(3).any(|digit| digit != b'0');
+    Some((whole * 1000 + milliseconds + u64::from(begun), rest))
 }
 
 /// A signal's number.

@@ -17,6 +17,8 @@ const AT_FDCWD: isize = -100;
 const CLOSE_RANGE_CLOEXEC: usize = 1 << 2;
 const F_SETFD: usize = 2;
 const MS_BIND: usize = 1 << 12;
+const MS_RDONLY: usize = 1;
+const MS_REMOUNT: usize = 1 << 5;
 const MS_PRIVATE_AND_BELOW: usize = 1 << 18 | 1 << 14;
 const O_WRONLY: usize = 1;
 const PR_SET_DUMPABLE: usize = 4;
@@ -194,6 +196,13 @@ pub fn leave_mounts() -> io::Result<()> {
 pub fn hide(directory: &CStr) -> io::Result<()> {
     let kind = c"tmpfs".as_ptr();
     call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
+}
+
+/// Makes a directory one that nobody can write to; call [`leave_mounts`] first.
+pub fn make_read_only(directory: &CStr) -> io::Result<()> {
+    let directory = directory.as_ptr();
+    call!(MOUNT, directory, directory, 0, MS_BIND, 0)?;
+    call!(MOUNT, c"none".as_ptr(), directory, 0, MS_BIND | MS_REMOUNT | MS_RDONLY, 0).map(drop)
 }
 
 /// Mounts a file over another; call [`leave_mounts`] first.
