@@ -23,13 +23,19 @@
 //!
 //! ```text
 //!     start ──▶ options ──▶ plan ──▶ steps ──▶ report
-//!     (unsafe)   (pure)     (pure)  (effects)  (text, one write)
+//!     (unsafe)   (pure)     (pure)  (effects)  (text, a line at once)
 //!         └────────────────── sys (unsafe, ground floor) ──────────────┘
 //! ```
 //!
-//! A command line flows from left to right and never back. What was typed is [`options::Options`], what it means is
-//! [`plan::Plan`], and what is done about it are the [`steps`], in the order of one constant, [`steps::ORDER`]. Two
-//! scanners stand beside that way, both pure: [`scan`] for words, [`passwd`] for the lines of /etc/passwd and /etc/group.
+//! A command line flows from left to right and never back. [`options::Options`] holds what was typed and, once
+//! [`plan::Plan`] has read it, what follows from that: facts and defaults. The plan adds the numbers. What is done about it
+//! are the [`steps`], in the order of one constant, [`steps::ORDER`]. Two scanners stand beside that way, both pure: [`scan`]
+//! for words, [`passwd`] for the lines of /etc/passwd and /etc/group.
+//!
+//! What is more than a launch has a file of its own in that room: `stop` for `--stop` and `--status`, `wait` for `--wait` and
+//! `--init`, `notify` for readiness, `supervise` for `--restart`. A new option takes a row in `options/table.rs`; a number or
+//! a rule in `plan.rs`, if it has one; a step in `steps/mod.rs` and what that does in the file of its subject; and prose, in
+//! the README and in `contrib/generate/options.txt`.
 //!
 //! The options are data, one row each, from which the usage text, the parser's names, the manual and the shells'
 //! completions are made:
@@ -60,7 +66,7 @@
 //! belongs to a table: only then may the daemon lock.
 //!
 //! With `--restart` the daemon is a supervisor, which does not execute anything; it is made by a plain fork, and is to
-//! COMMAND what the launcher was to it.
+//! COMMAND what the launcher was to it. COMMAND goes with it, whatever ends it.
 //!
 //! # The order
 //!
@@ -83,7 +89,8 @@
 //!
 //! - Parsing never touches the kernel: `options`, `plan`, `scan` and `passwd` make no system call.
 //! - Only `report` writes to the terminal, and only in the launcher (with `--foreground`, in the one process there is).
-//! - No writable static, no heap, no `core::fmt`, no reachable panic: a release that has one does not link.
+//! - No writable static, no heap, no reachable panic: a release that has one does not link; with `core::fmt` it would not
+//!   keep within its size.
 //! - Every file that the user named is opened before the first `chdir` or `chroot`.
 //! - `unsafe` stands under `start/` and `sys/` alone, each block one operation and one reason.
 //! - Crate `syscalls` is named in one file, the ABI's constants in one.

@@ -21,7 +21,7 @@ macro_rules! values {
         #[allow(missing_docs, reason = "each is an option")]
         pub enum Value { $($name),* }
 
-        const VALUES: &[(Opt, u16, Reason, Scan)] = &[$((Opt::$name, $default as u16, Reason::$refusal, $scan)),*];
+        const VALUES: &[(Opt, u16, Reason, Scan)] = &[$((Opt::$name, small($default as u64), Reason::$refusal, $scan)),*];
     };
 }
 
@@ -36,6 +36,14 @@ values! {
     AliveAfter scan::count, 0, NOT_A_TIME;
     RestartDelay scan::seconds, 1000, NOT_A_TIME;
     RestartCount scan::count, 0, NOT_A_COUNT;
+}
+
+/// A default as it stands in the table.
+const fn small(default: u64) -> u16 {
+    match default {
+        0..0x1_0000 => default as u16,
+        _ => panic!("a default that needs more room"),
+    }
 }
 
 /// The options that cannot be used together with another (`true`), or without it (`false`), and why.
@@ -87,7 +95,8 @@ pub struct Plan {
 /// A set of numbers, as a list on the command line names them.
 #[derive(Clone, Copy)]
 pub struct Numbers {
-    /// Bit N for the number N up to 63, and bit 0 for 64, the highest signal.
+    /// Bit N for the number N up to 63, and bit 0 for 64, the highest signal; as a descriptor's it means nothing, since 0 to 2
+    /// are open in any case.
     pub low: u64,
     /// The highest of all.
     pub highest: u32,
@@ -326,8 +335,8 @@ impl Plan {
         false
     }
 
-    /// Refuses to act with another's rights.
-    pub fn trust(&self) -> Result<(), Reason> {
+    /// Refuses to act with another's rights, which are those of a set-user-ID or set-group-ID program.
+    pub fn check_ids(&self) -> Result<(), Reason> {
         if self.options.vectors.ids_agree() { Ok(()) } else { Err(Reason::IDS_DIFFER) }
     }
 

@@ -82,7 +82,7 @@ reasons! {
     READ_LOCKED "read-locked by pid "
     /// The same, but it has no pid here.
     READ_LOCKED_ELSEWHERE "read-locked elsewhere"
-    /// The process was killed by the signal that is the operand.
+    /// The process was killed by the signal that is the operand. From here to CLOSED all are ends: see [`Reason::is_end`].
     KILLED "killed by SIG"
     /// The process gave the exit status that is the operand.
     EXITED "exited with status "
@@ -292,6 +292,7 @@ impl Text<'_> {
             }
         }
         self.push_line(line(REASONS, number));
+        // The ends of "pid ", "RLIMIT_" and "SIG", as the reasons' macro has it.
         match self.as_bytes().last() {
             Some(b' ') => self.push_decimal(operand),
             Some(b'_') => self.push_line(line(ZStr::new(abi::RLIMIT_NAMES), operand as usize)),

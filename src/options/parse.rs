@@ -138,7 +138,7 @@ impl Options {
                 *place = limit;
                 self.limited |= 1 << resource;
             }
-        } else if opt == Opt::SupervisorPid as usize {
+        } else if opt == Opt::SupervisorPidfile as usize {
             opt = Opt::Pidfile as usize;
         }
         if let (Some(given), Some(place)) = (self.given.get_mut(opt), self.values.get_mut(opt)) {

@@ -66,7 +66,7 @@ rows! {
     RestartCount  b'C' "restart-count"  "N"     "[no end]"
     Sighup        b'H' "sighup"         ""      "HUP reopens output files"
     ChildPidfile  b' ' "child-pidfile"  "FILE"  "of what is started again"
-    SupervisorPid b' ' "supervisor-pidfile" "FILE" "-p"
+    SupervisorPidfile b' ' "supervisor-pidfile" "FILE" "-p"
     Stop          b'K' "stop"           ""      "stop what holds -p FILE"
     Signal        b's' "signal"         "SIG"   "[TERM]; without --retry sent once"
     Retry         b' ' "retry"          "TIMES" "[TERM/30/KILL/5]"

@@ -37,14 +37,15 @@ impl Launch {
         self.daemon = 0;
         self.step = Step::Daemon;
         let leads = self.plan.leads_session();
-        // One process less where the launcher leads no process group, as under a boot script.
-        let alone = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
+        // One process less where the launcher can take the step `Session` itself, which leads no process group under a boot
+        // script; init takes none.
+        let leaderless = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
         if self.plan.waits() {
             self.expect_children()?;
         }
         let child =
-            if alone { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
-        self.verdict(child, alone || leads)
+            if leaderless { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
+        self.verdict(child, leaderless || leads)
     }
 
     /// Sees to it that children wait to be reaped: were SIGCHLD ignored, the kernel would do that, and their status be lost.

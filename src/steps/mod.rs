@@ -157,7 +157,8 @@ steps! {
     Stop "stop" Pidfile
 }
 
-/// What the processes of a launch have in their hands.
+/// What the processes of a launch have in their hands. Made as by vfork they have this one in common: what the daemon changes,
+/// as `step` and `used`, its launcher may see or not, and does not depend on.
 #[repr(C)] // what is used most often comes first: short instructions reach it
 pub struct Launch {
     /// The step that is being taken; after a failure, the one that failed.
@@ -174,16 +175,19 @@ pub struct Launch {
     pub message: Fd,
     /// Where bgexec was started, for a relative pidfile.
     directory: Fd,
-    /// The supervisor's pid, and its end of the status pipe until COMMAND runs for the first time.
+    /// The supervisor, if this is one or was made by one.
     supervisor: Pid,
+    /// Its end of the launcher's status pipe, until COMMAND runs for the first time.
     launcher: Fd,
     /// The status pipe's read and write end.
     status: [Fd; 2],
     /// The files that are to be locked, by [`Lock`].
     locks: [Fd; 3],
+    /// The null device, once a stream needs it.
     null: Fd,
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
+    /// What standard input, output and error are to be; none where they stay.
     streams: [Fd; 3],
     /// What was asked for.
     pub plan: Plan,
@@ -199,6 +203,7 @@ pub struct Launch {
     mask: SignalSet,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
+    /// Who COMMAND runs as.
     identity: identity::Identity,
 }
 
@@ -312,7 +317,7 @@ impl Launch {
 
     /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
     fn trust(&self) -> Result<(), Reason> {
-        self.plan.trust()?;
+        self.plan.check_ids()?;
         if self.plan.is_init() && sys::getpid() != 1 {
             sys::set_child_subreaper()?;
         }

@@ -12,7 +12,7 @@ use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd, Pid, PollFd, SOCKET_NAME, SignalSet, Time};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
-const DEATH: u64 = 200;
+const DYING: u64 = 200;
 
 /// The signals that end a wait.
 const SIGNALS: SignalSet = SignalSet::NONE.with(SIGCHLD).with(SIGINT).with(SIGTERM).with(SIGHUP);
@@ -83,7 +83,7 @@ impl Launch {
                     Err(Reason::NOT_READY) => {}
                     Err(Reason::CLOSED) => {
                         // It is dying, or has only closed the descriptor.
-                        (source, time, verdict) = (Fd::NONE, Time::new(DEATH), Err(Reason::CLOSED));
+                        (source, time, verdict) = (Fd::NONE, Time::new(DYING), Err(Reason::CLOSED));
                     }
                     heard => return heard,
                 }

@@ -29,7 +29,7 @@ struct Target<'a> {
 /// # Errors
 /// `NOT_RUNNING`, with an operand if that is not proven; `RUNNING_ELSEWHERE`; ENOENT if there is no pidfile.
 pub fn status(plan: &Plan) -> Result<u32, Reason> {
-    plan.trust()?;
+    plan.check_ids()?;
     holder(files::open_pidfile(plan.pidfile(), O_RDONLY)?)
 }
 
@@ -62,7 +62,7 @@ impl Target<'_> {
     /// Finds who holds the pidfile: takes a descriptor of the process, then asks again, so that it is of the holder.
     #[inline(never)]
     fn find(&mut self) -> Result<(), Reason> {
-        self.plan.trust()?;
+        self.plan.check_ids()?;
         loop {
             let path = self.plan.pidfile();
             // To read it is enough, but where the file is to be removed.

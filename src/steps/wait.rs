@@ -11,7 +11,7 @@ use crate::sys::{self, Errno, Pid, SignalSet};
 /// How long COMMAND has to stop by itself, in milliseconds.
 const STOPPING: u64 = 50;
 
-/// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
+/// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds; like the next a number of POLLs.
 const GRACE: u64 = 5000;
 
 /// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.

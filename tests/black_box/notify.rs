@@ -327,9 +327,9 @@ mod descriptor {
     fn daemon_that_has_left_its_group_is_killed() {
         let sandbox = Sandbox::new();
         let child = sandbox.path("child");
-        let launch = sandbox.bgexec(&["-p", "x.pid", "--notify", "fd:7", "--notify-timeout", "0.1"]);
+        let launch = sandbox.bgexec(&["-p", "x.pid", "--notify", "fd:7", "--notify-timeout", "2"]);
         let output = launch.probe(["follow", child.to_str().expect("UTF-8"), "stay"]).run();
-        output.assert_unable(124, &wait_for_probe("not ready after 0.1 s"));
+        output.assert_unable(124, &wait_for_probe("not ready after 2 s"));
         assert!(!sandbox.exists("x.pid"));
         assert!(!is_alive(sandbox.report().pid));
     }

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
     FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, eventually_counts,
-    is_root, kernel, probe, repeated,
+    is_root, kernel, probe, repeated, runner,
 };
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
@@ -183,12 +183,12 @@ mod runs {
     #[test]
     fn find_an_ignored_sigchld_if_signals_are_kept() {
         for options in [&[][..], &["-w"]] {
-            let sandbox = Sandbox::new();
-            let launch = sandbox.bgexec(&["-r", "-C", "0", "--keep-signals"]).words(options);
-            let running = launch.ignoring([Signal::CHILD.as_raw(), Signal::USR1.as_raw()]).probe(["exit", "0"]).spawn();
-            let wanted = 1 << (Signal::CHILD.as_raw() - 1) | 1 << (Signal::USR1.as_raw() - 1);
-            assert_eq!(sandbox.report().ignored, wanted, "{options:?}");
-            running.wait().assert_started();
+            if runner().is_none() || options.is_empty() {
+                let sandbox = Sandbox::new();
+                let launch = sandbox.bgexec(&["-r", "-C", "0", "--keep-signals"]).words(options);
+                launch.ignoring([Signal::CHILD.as_raw()]).probe(["exit", "0"]).run().assert_started();
+                assert_eq!(sandbox.report().ignored, 1 << (Signal::CHILD.as_raw() - 1), "{options:?}");
+            }
         }
     }
 

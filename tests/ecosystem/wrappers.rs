@@ -147,13 +147,91 @@ fn start_stop_daemon_starts_and_stops() {
 }
 
 #[test]
+fn start_stop_daemon_sets_variables_for_the_program_alone() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        let mut words = vec!["-S"];
+        words.extend(VARIABLES.iter().flat_map(|variable| ["-e", variable]));
+        let output = ssd.run(&[&words[..], &["-x", "env"]].concat());
+        assert_eq!((status(&output), stderr(&output)), (0, ""));
+        assert_holds(stdout(&output), &VARIABLES);
+        words.extend(["-x", "printf", "--env=K=V", "--", "%s.", "-E", "", "two  words", "--"]);
+        ssd.assert(&words, 0, "-E..two  words.--.");
+    });
+}
+
+#[test]
+fn start_stop_daemon_looks_up_a_relative_program_in_its_directory() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        let sleep = sleep_below_root(&ssd.room);
+        let room = ssd.room.at("");
+        assert_eq!(status(&ssd.run(&["-Sbmp", "a.pid", "-x", "./below", "--", "60"])), 127);
+        ssd.assert(&["-Sbmp", "a.pid", "-x", &sleep, "--", "60"], 0, "");
+        ssd.assert_words(ssd.daemon("a.pid"), &format!("{sleep} 60"));
+        ssd.assert(&["-Sbmp", "b.pid", "-d", &room, "-x", "./below", "--", "60"], 0, "");
+        ssd.assert_words(ssd.daemon("b.pid"), "./below 60");
+    });
+}
+
+#[test]
+fn start_stop_daemon_tries_out_a_start() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        let start = ["-S", "-bmp", "a.pid", "-x", "sleep", "--", "60"];
+        let trial = [&["--test"], &start[..]].concat();
+        ssd.assert(&trial, 0, "");
+        assert!(ssd.room.pid("a.pid").is_none(), "nothing was started");
+        ssd.assert(&start, 0, "");
+        let second = ssd.run(&trial);
+        let said = "start-stop-daemon: sleep is already running\n";
+        assert_eq!((status(&second), stdout(&second), stderr(&second)), (1, "", said));
+        ssd.assert(&[&["-q"], &trial[..]].concat(), 1, "");
+        ssd.assert(&[&["-qo"], &trial[..]].concat(), 0, "");
+        ssd.assert(&["-S", "-t", "-x", "echo", "--", "out"], 0, "");
+    });
+}
+
+/// As Debian's /etc/init.d/skeleton calls it, for a program that goes into the background and writes its pidfile itself.
+#[test]
+fn start_stop_daemon_runs_the_skeleton_of_debian() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        let script = "#!/bin/sh\numask 022\nsleep 60 > /dev/null 2>&1 &\necho $! > \"$1\"\n";
+        let program = ssd.room.script("exampled", script);
+        let pidfile = ssd.room.at("a.pid");
+        let start = ["--start", "--quiet", "--pidfile", &pidfile, "--exec", &program];
+        let trial = [&start[..], &["--test"]].concat();
+        let start = [&start[..], &["--", &pidfile]].concat();
+        let known = ["--quiet", "--pidfile", &pidfile, "--name", "exampled"];
+        let reload = [&["--stop", "--signal", "1"], &known[..]].concat();
+        let stop = [&["--stop", "--retry=TERM/30/KILL/5"], &known[..]].concat();
+
+        ssd.assert(&trial, 0, "");
+        assert!(ssd.room.pid("a.pid").is_none(), "nothing was started");
+        ssd.assert(&start, 0, "");
+        let pid = ssd.daemon("a.pid");
+        ssd.assert(&trial, 1, "");
+        ssd.assert(&reload, 0, "");
+        eventually("the signal has come", || !is_alive(pid));
+        ssd.assert(&trial, 0, "");
+        ssd.assert(&start, 0, "");
+        let pid = ssd.daemon("a.pid");
+        ssd.assert(&[&["--status"], &known[..]].concat(), 0, "");
+        ssd.assert(&stop, 0, "");
+        assert!(!is_alive(pid));
+        ssd.assert(&stop, 1, "");
+        // Not 2, by which the script would fail.
+        ssd.assert_refused(&["--stop", "--quiet", "--oknodo", "--retry=0/30/KILL/5", "--exec", &program], 1, "-K");
+    });
+}
+
+#[test]
 fn start_stop_daemon_says_what_it_does_not_do() {
     under_every_shell("start-stop-daemon", |ssd| {
         ssd.assert_refused(&["-K", "-n", "sleep"], 1, "-n");
         ssd.assert_refused(&["-K", "--user", "root"], 1, "--user");
         ssd.assert_refused(&["-K", "-x", "/bin/sleep"], 1, "-K");
         ssd.assert_refused(&["-S", "-P", "rr", "-x", "true"], 1, "-P");
-        ssd.assert_refused(&["-S", "-t", "-x", "true"], 1, "-t");
+        ssd.assert_refused(&["-S", "--name", "true", "-x", "true"], 1, "--name");
+        ssd.assert_refused(&["-S", "-e", "K", "-x", "true"], 1, "-e K");
+        ssd.assert_refused(&["-S", "-e", "K=V", "-x"], 1, "-x");
         ssd.assert_refused(&["-x", "true"], 1, "no command");
         ssd.assert_refused(&["-S", "--frob"], 1, "--frob");
         ssd.assert_refused(&["-S", "-p"], 1, "-p");
@@ -244,12 +322,29 @@ fn daemon_changes_the_user() {
 }
 
 #[test]
+fn daemon_has_long_names() {
+    under_every_shell("daemon", |daemon| {
+        let read = |name: &str| fs::read_to_string(daemon.room.path().join(name)).unwrap_or_default();
+        let words = "--close-fds --change-dir --restart --restart-delay=60 --restart-count 1 --sighup --title=long
+            --supervisor-pidfile daemon.pid --child-pidfile=sleep.pid --output-file out --output-mask=1 -- sh -c";
+        let words: Vec<_> = words.split_whitespace().chain(["pwd; pwd >&2; exec sleep 60"]).collect();
+        daemon.assert(&words, 0, "");
+        daemon.assert_title(daemon.daemon("daemon.pid"), "daemon: long");
+        daemon.daemon("sleep.pid");
+        eventually("the output is there", || read("out") == "/\n");
+    });
+}
+
+#[test]
 fn daemon_says_what_it_does_not_do() {
     under_every_shell("daemon", |daemon| {
         daemon.assert_refused(&["-S", "true"], 1, "-S");
         daemon.assert_refused(&["-m", "4", "true"], 1, "-m 4");
         daemon.assert_refused(&["-f"], 1, "no COMMAND");
         daemon.assert_refused(&["-Z", "true"], 1, "-Z");
+        daemon.assert_refused(&["-fu"], 1, "-u");
+        daemon.assert_refused(&["--syslog-tag=tag", "true"], 1, "--syslog-tag");
+        daemon.assert_refused(&["--child", "a.pid", "true"], 1, "--child");
     });
 }
 
@@ -279,8 +374,35 @@ fn daemonize_does_what_it_does() {
         assert!(daemonize.room.pid("b.pid").is_none());
         daemonize.assert_refused(&["-x", "true"], 1, "-x");
         daemonize.assert_refused(&["-E", "K", "true"], 1, "-E K");
+        daemonize.assert_refused(&["-E", "=V", "true"], 1, "-E =V");
+        daemonize.assert_refused(&["-c"], 1, "-c");
+        daemonize.assert_refused(&["--frob", "true"], 1, "--");
         daemonize.assert_refused(&[], 1, "no COMMAND");
+        daemonize.assert_refused(&["-a", "--"], 1, "no COMMAND");
     });
+}
+
+/// Variables that a shell would mind, or that it cannot have.
+const VARIABLES: [&str; 6] = ["PATH=/usr/bin:/bin", "IFS=:", "OPTIND=1", "A.B=1", "umask=a", "output=two  words"];
+
+#[test]
+fn daemonize_sets_variables_for_the_command_alone() {
+    under_every_shell("daemonize", |daemonize| {
+        let read = |name: &str| fs::read_to_string(daemonize.room.path().join(name)).unwrap_or_default();
+        let [path, ifs, optind, dotted, umask, output] = VARIABLES;
+        let tail = ["-E", dotted, &format!("-aE{umask}"), "-E", output, "-oout", "--", "env", "-u", "none", "LAST=1"];
+        let words = [&["-E", path, "-E", ifs, "-E", optind][..], &tail].concat();
+        daemonize.assert(&words, 0, "");
+        eventually("it ran", || read("out").ends_with("LAST=1\n"));
+        assert_holds(&read("out"), &VARIABLES);
+    });
+}
+
+#[track_caller]
+fn assert_holds(environment: &str, variables: &[&str]) {
+    for variable in variables {
+        assert!(environment.lines().any(|line| line == *variable), "{variable} in {environment}");
+    }
 }
 
 #[test]
@@ -297,7 +419,7 @@ fn setsid_does_what_it_does() {
         assert_eq!((status(&output), stdout(&output), stderr(&output)), (7, expected.as_str(), ""));
 
         setsid.assert(
-            &["-fw", "sh", "-c", "echo $$ > new && mv new forked.pid && exec sleep 60 > sleep.out 2>&1"],
+            &["-f", "sh", "-c", "echo $$ > new && mv new forked.pid && exec sleep 60 > sleep.out 2>&1"],
             0,
             "",
         );
@@ -306,6 +428,9 @@ fn setsid_does_what_it_does() {
         assert_eq!(stat(pid)[3], pid.to_string(), "its session");
         signal(pid, Signal::KILL);
         assert_eq!(status(&setsid.run(&["-f", "/nonexistent"])), 127);
+        setsid.assert(&["-fw", "sh", "-c", "echo out; exit 4"], 4, "out\n");
+        setsid.assert(&["--wait", "--fork", "sh", "-c", "exit 4"], 4, "");
+        assert_eq!(status(&setsid.run(&["-wf", "/nonexistent"])), 127);
         setsid.assert_refused(&["-x", "true"], 1, "-x");
         setsid.assert_refused(&["-f"], 1, "no COMMAND");
     });
