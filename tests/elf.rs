@@ -1,5 +1,6 @@
 //! The executable as a file: static, in one piece, and nothing in it that can be written to.
 
+use std::io::{self, Write};
 use std::{env, fs};
 
 use object::elf::{self, FileHeader32, FileHeader64};
@@ -11,7 +12,8 @@ use object::{Endianness, FileKind};
 fn release() -> Option<Vec<u8>> {
     let named = env::var_os("BGEXEC");
     if named.is_none() && cfg!(debug_assertions) {
-        eprintln!("not run: the shape of the executable is that of a release");
+        // Past the test harness, which keeps what a passing test says.
+        let _ = writeln!(io::stderr(), "not run: the shape of the executable is that of a release");
         return None;
     }
     let bgexec = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_bgexec").into());

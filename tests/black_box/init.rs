@@ -11,7 +11,7 @@ use rustix::process::{Resource, Signal, geteuid};
 
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, children, is_alive, signal};
-use crate::harness::{Launch, Running, Sandbox, Terminal, bgexec, eventually, is_root, probe, skip};
+use crate::harness::{Launch, Running, Sandbox, Terminal, at_most, bgexec, eventually, is_root, probe, skip};
 
 /// How bgexec came to be init.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -151,7 +151,7 @@ fn ends_with_the_status_of_the_command_and_of_no_orphan() {
 }
 
 #[test]
-fn ends_within_a_second_of_a_signal() {
+fn ends_soon_after_a_signal() {
     for &init in Init::both() {
         for (verbs, status) in [(["await", "15", "exit", "7"], 7), (["unblock", "stay", "exit", "1"], 128 + 15)] {
             let sandbox = Sandbox::new();
@@ -160,7 +160,7 @@ fn ends_within_a_second_of_a_signal() {
             let start = Instant::now();
             signal(init.pid(&running), Signal::TERM);
             assert_eq!(running.wait().status.code(), Some(status), "{init:?}");
-            assert!(start.elapsed() < Duration::from_secs(1), "{init:?}: {:?}", start.elapsed());
+            assert!(start.elapsed() < at_most(Duration::from_secs(5)), "{init:?}: {:?}", start.elapsed());
         }
     }
 }
@@ -420,11 +420,11 @@ mod container {
         let start = Instant::now();
         assert!(container.runc(["kill", container.name(), "TERM"]).run().status.success());
         assert_eq!(running.wait().status.code(), Some(128 + 15));
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(start.elapsed() < at_most(Duration::from_secs(5)), "{:?}", start.elapsed());
     }
 
     #[test]
-    fn ends_within_a_second_of_a_signal() {
+    fn ends_soon_after_a_signal() {
         let words = ["/bgexec", "/probe", "block", "report", "/report", "await", "15", "exit", "7"];
         let Some(container) = Container::new(&words) else { return };
         let running = container.launch().spawn();
@@ -433,7 +433,7 @@ mod container {
         assert!(container.runc(["kill", container.name(), "TERM"]).run().status.success());
         let output = running.wait();
         assert_eq!((output.status.code(), &*output.stderr), (Some(7), ""));
-        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(start.elapsed() < at_most(Duration::from_secs(5)), "{:?}", start.elapsed());
     }
 
     #[test]

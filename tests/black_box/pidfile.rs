@@ -5,9 +5,10 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::fs::{CWD, Mode, OFlags, fcntl_setfl, mkfifoat};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Resource;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::harness::process::{self, is_alive, kill};
 use crate::harness::{Running, Sandbox, bgexec_command, eventually, is_root, probe, repeated, runner};
@@ -99,7 +100,11 @@ fn that_must_not_grow_is_a_refusal() {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
     let launch = sandbox.bgexec(&["-p", "x.pid"]).limit(Resource::Fsize, 0).stderr(writer);
     let output = launch.probe(["stay"]).run();
-    let message = std::io::read_to_string(File::from(reader)).expect("text");
+    // All of it is there; who has the other end, if anybody does, is not waited for.
+    fcntl_setfl(&reader, OFlags::NONBLOCK).expect("it is ours");
+    let mut message = [0; 512];
+    let length = rustix::io::read(&reader, &mut message).expect("something was said");
+    let message = String::from_utf8_lossy(&message[..length]);
     assert_eq!(output.status.code(), Some(125));
     assert!(message.starts_with("bgexec: unable to write x.pid: "), "{message}");
     assert!(!sandbox.exists("x.pid"));
@@ -246,6 +251,16 @@ mod without_a_lock {
         sandbox.pid("x.pid")
     }
 
+    /// When a process started, as bgexec knows it: to a hundredth of a second.
+    fn started(pid: i32) -> SystemTime {
+        let since = |clock| Duration::try_from(clock_gettime(clock)).expect("it is after 1970");
+        let boot = eventually("the clocks are read in one moment", || {
+            let (before, now, after) = (since(ClockId::Boottime), since(ClockId::Realtime), since(ClockId::Boottime));
+            (after - before < Duration::from_millis(1)).then(|| now - before)
+        });
+        SystemTime::UNIX_EPOCH + boot + process::started(pid).expect("it runs")
+    }
+
     fn set_modified(sandbox: &Sandbox, time: SystemTime) {
         let file = File::options().append(true).open(sandbox.path("x.pid")).expect("it is there");
         file.set_modified(time).expect("it is ours");
@@ -270,8 +285,12 @@ mod without_a_lock {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
         assert_running(&sandbox, pid);
-        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
-        set_modified(&sandbox, written + Duration::from_millis(1500));
+        for millis in [0, 1500] {
+            set_modified(&sandbox, started(pid) + Duration::from_millis(millis));
+            assert_running(&sandbox, pid);
+        }
+        // The clocks are not read at the same moment.
+        set_modified(&sandbox, started(pid) - Duration::from_millis(50));
         assert_running(&sandbox, pid);
     }
 
@@ -279,8 +298,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_long_before_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
-        set_modified(&sandbox, written + Duration::from_millis(2500));
+        set_modified(&sandbox, started(pid) + Duration::from_millis(2500));
         assert_stale(&sandbox, pid);
     }
 
@@ -288,8 +306,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_after_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        let written = fs::metadata(sandbox.path("x.pid")).and_then(|file| file.modified()).expect("it is there");
-        set_modified(&sandbox, written - Duration::from_millis(500));
+        set_modified(&sandbox, started(pid) - Duration::from_millis(500));
         assert_stale(&sandbox, pid);
     }
 

@@ -10,8 +10,8 @@ use rustix::process::Signal;
 
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
-    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, is_root, kernel,
-    probe, repeated, runner,
+    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, eventually_counts,
+    is_root, kernel, probe, repeated, runner,
 };
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
@@ -89,7 +89,7 @@ mod runs {
     #[test]
     fn are_a_delay_apart() {
         let options: [(&[&str], i64, &str); 3] = [(&[], 1000, "1"), (&["-R", "0.3"], 300, "2"), (&["-R0.05"], 50, "4")];
-        let patience = at_most(Duration::from_millis(900)).as_millis() as i64;
+        let patience = at_most(Duration::from_secs(5)).as_millis() as i64;
         for (options, delay, count) in options {
             let sandbox = Sandbox::new();
             let stamps = word(&sandbox, "stamps");
@@ -207,10 +207,14 @@ mod runs {
     /// after 500.
     #[test]
     fn cost_nothing_that_stays() {
-        fn resident(pid: i32) -> String {
+        /// What of its memory is touched, in KiB.
+        fn resident(pid: i32) -> u64 {
             let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
-            memory.lines().find(|line| line.starts_with("Rss:")).expect("since Linux 4.14").to_owned()
+            let line = memory.lines().find_map(|line| line.strip_prefix("Rss:")).expect("since Linux 4.14");
+            line.trim_end_matches("kB").trim().parse().expect("a number")
         }
+        /// Rare paths are touched some time; the image and the stack are no larger.
+        const ALL: u64 = 64;
         let sandbox = Sandbox::new();
         let (note, gate) = (word(&sandbox, "note"), word(&sandbox, "gate"));
         let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-O", "log", "-H"]);
@@ -219,7 +223,7 @@ mod runs {
         let supervisor = sandbox.pid("x.pid");
         let mut measured = Vec::new();
         for count in [50, repeated(2500), repeated(5000), repeated(7500), repeated(10_000)] {
-            await_lines(&sandbox, "note", count);
+            eventually_counts("runs", count, || lines(&sandbox, "note").len());
             sandbox.write("gate", "");
             // Between two runs the file may be empty.
             let last = || {
@@ -239,7 +243,8 @@ mod runs {
             fs::remove_file(sandbox.path("gate")).expect("it is there");
             kill(command);
         }
-        assert!(measured.iter().all(|later| *later == measured[0]), "{measured:?}");
+        let (memory, open) = measured[0];
+        assert!(measured.iter().all(|later| later.0 <= memory + ALL && later.1 == open), "{measured:?}");
         signal(supervisor, Signal::TERM);
         await_end(&sandbox);
     }
@@ -466,7 +471,7 @@ mod signals {
             signal(supervisor, sent);
             await_end(&sandbox);
             await_dead(&[supervisor, command]);
-            assert!(start.elapsed() < at_most(Duration::from_secs(2)), "at once: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(10), "at once: {:?}", start.elapsed());
         }
     }
 
@@ -481,7 +486,7 @@ mod signals {
             let start = Instant::now();
             signal(supervisor, sent);
             await_end(&sandbox);
-            assert!(start.elapsed() < at_most(Duration::from_secs(2)), "at once: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(10), "at once: {:?}", start.elapsed());
         }
     }
 

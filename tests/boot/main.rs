@@ -6,6 +6,8 @@
 
 mod archive;
 mod machine;
+#[path = "../room/mod.rs"]
+mod room;
 mod said;
 
 use std::collections::BTreeSet;
@@ -137,7 +139,7 @@ fn example(machine: &Machine) {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/initramfs/build");
     let mut build = Command::new(build);
     build.arg(&image).arg(&machine.bgexec).arg(named("BGEXEC_BUSYBOX_X86_64")).args([page, check]);
-    assert!(build.status().unwrap().success());
+    assert!(room::run(&mut build).status.success());
     let said = machine.boot_image(&image, "-- . /check");
     said.assert(&owned(&[
         "running (pid PID)",

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use crate::room::{run, run_within};
 use crate::start::{Case, DESCRIPTOR, start};
 use crate::trace::{Call, Harm, SIGKILL, SIGTERM};
 use crate::verdict::{in_own_directory, kills, of_the_launch, of_the_next, violation};
@@ -38,6 +40,9 @@ const EPERM: i32 = 1;
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
 const EACCES: i32 = 13;
+
+/// How long a build may take, also for the first time and on a busy machine.
+const BUILD: Duration = Duration::from_secs(1200);
 
 /// Options whose effects [`Trial::Unharmed`] looks for.
 const ALL_ASKED: &str = "LEAD -u 65534:65534 --groups 65534,7 -k 022 -c /tmp";
@@ -247,8 +252,7 @@ fn build(tree: &Path) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--locked", "--offline", "--bin", "bgexec"]).current_dir(tree);
-    let built = command.env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--cap-lints=allow").output();
-    let built = built.expect("cargo can be run");
+    let built = run_within(BUILD, command.env("CARGO_TARGET_DIR", &target).env("RUSTFLAGS", "--cap-lints=allow"));
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     target.join("debug/bgexec")
 }
@@ -258,7 +262,7 @@ fn every_seeded_fault_is_found() {
     if form() == Form::Seeded {
         find_seeds();
     } else {
-        println!("not run: takes a build for each seeded fault, which BGEXEC_FAULTS=seeded asks for");
+        crate::skip("takes a build for each seeded fault, which BGEXEC_FAULTS=seeded asks for");
     }
 }
 
@@ -271,8 +275,8 @@ fn find_seeds() {
         ["Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml", ".cargo", "src", "tests", "benches", "contrib"]
     {
         if sources.join(name).exists() {
-            let copied = Command::new("cp").arg("-r").arg(sources.join(name)).arg(&tree).status();
-            assert!(copied.is_ok_and(|status| status.success()), "{name} cannot be copied");
+            let copied = run(Command::new("cp").arg("-r").arg(sources.join(name)).arg(&tree));
+            assert!(copied.status.success(), "{name} cannot be copied");
         }
     }
     for seed in SEEDS {

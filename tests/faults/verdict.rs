@@ -153,7 +153,7 @@ pub fn is_one_line(stderr: &str) -> bool {
 pub fn left_processes(case: Case, start: &Start) -> Option<Vec<i32>> {
     let may_die = if case.supervises() { &start.trace.left[..] } else { &[] };
     let made = start.processes().chain(may_die.iter().copied());
-    let mut left: Vec<_> = made.filter(|&pid| !start.dies(pid, 1)).collect();
+    let mut left: Vec<_> = made.filter(|&pid| !start.dies(pid, 20)).collect();
     if !case.supervises() {
         left.extend(&start.trace.left);
     }
@@ -189,14 +189,14 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
         Some(0) => {
             // A supervisor holds the locks for COMMAND.
             let holders = if case.supervises() { &first.trace.stay } else { &first.trace.executed };
-            let there = holders.iter().find(|&&pid| case.locks() && !first.dies(pid, 2));
+            let there = holders.iter().find(|&&pid| case.locks() && !first.dies(pid, 20));
             there.map(|pid| format!("started twice: {pid} runs"))
         }
         Some(1) => {
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
             if !named.is_some_and(|pid: i32| first.processes().any(|ours| ours == pid)) {
                 Some(format!("a stranger is taken for ours: {:?}", next.stderr))
-            } else if case.has("-p") && !pidfile.exists() && named.is_some_and(|pid| !first.dies(pid, 2)) {
+            } else if case.has("-p") && !pidfile.exists() && named.is_some_and(|pid| !first.dies(pid, 20)) {
                 // One that is on its way out removes it before it ends.
                 Some("the pidfile of what runs is gone".to_owned())
             } else {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Sandbox, eventually, process, tiny_command};
+use crate::harness::{Sandbox, eventually_counts, process, tiny_command};
 
 /// Lines of what the kernel tells of its memory, in KiB.
 fn memory<const N: usize>(pid: i32, names: [&str; N]) -> [u64; N] {
@@ -28,9 +28,9 @@ fn of_a_supervisor_is_constant() {
     let launch = sandbox.bgexec(&["-r", "-R", "0", "-p", "x.pid", "--child-pidfile", "child.pid", "-O", "log"]);
     launch.words([tiny_command()]).words(["--version"]).run().assert_started();
     let supervisor = sandbox.pid("x.pid");
-    let runs = || fs::metadata(sandbox.path("log")).map_or(0, |log| log.len() / "bgexec 0.1.0\n".len() as u64);
+    let runs = || fs::metadata(sandbox.path("log")).map_or(0, |log| log.len() as usize / "bgexec 0.1.0\n".len());
     let after = |count| {
-        eventually("it is started again", || (runs() >= count).then_some(()));
+        eventually_counts("it is started again", count, runs);
         (memory(supervisor, ASKED), memory(supervisor, TOUCHED))
     };
     let (early, late) = (after(100), after(2100));

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::env;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -18,6 +20,9 @@ use tempfile::TempDir;
 /// has the file open too, and the file is "busy".
 static FORKING: RwLock<()> = RwLock::new(());
 
+/// How long a command may run: far more than any needs on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(300);
+
 /// The bgexec under test: the one that cargo built, or the one that the environment variable BGEXEC names.
 pub fn bgexec() -> PathBuf {
     let named = env::var_os("BGEXEC").map(PathBuf::from);
@@ -25,10 +30,10 @@ pub fn bgexec() -> PathBuf {
     bgexec.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", bgexec.display()))
 }
 
-/// Whether a recipe can run; says so if not.
+/// Whether a recipe can run; says so if not: past the test harness, which keeps what a passing test says.
 pub fn can(what: &str, possible: bool) -> bool {
     if !possible {
-        eprintln!("not run: {what}");
+        let _ = writeln!(io::stderr(), "not run: {what}");
     }
     possible
 }
@@ -46,13 +51,43 @@ pub fn has_namespaces() -> bool {
 }
 
 /// Runs a command to its end, with nothing to read.
+#[track_caller]
 pub fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run_within(DEADLINE, command)
+}
+
+/// The same of one that may take another time than most.
+///
+/// Anonymous files take what it says: unlike a pipe they cannot keep the test waiting when a daemon holds them open.
+#[track_caller]
+pub fn run_within(deadline: Duration, command: &mut Command) -> Output {
+    let anonymous = || tempfile::tempfile().expect("a temporary file can be made");
+    let clone = |file: &File| file.try_clone().expect("a descriptor is free");
+    let (stdout, stderr) = (anonymous(), anonymous());
+    command.stdin(Stdio::null()).stdout(clone(&stdout)).stderr(clone(&stderr));
     let turn = FORKING.read().unwrap_or_else(PoisonError::into_inner);
     let child = command.spawn();
     drop(turn);
-    let output = child.and_then(|child| child.wait_with_output());
-    output.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()))
+    let mut child = child.unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
+    let text = |mut file: File| {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("a file can be read");
+        bytes
+    };
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it is a child") {
+            return Output { status, stdout: text(stdout), stderr: text(stderr) };
+        }
+        if start.elapsed() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            let (stdout, stderr) = (text(stdout), text(stderr));
+            let [stdout, stderr] = [&stdout, &stderr].map(|said| String::from_utf8_lossy(said));
+            panic!("still running after {deadline:?}: {command:?}: {stdout:?}, {stderr:?}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A process that ends with the test.
@@ -89,7 +124,8 @@ pub fn stderr(output: &Output) -> &str {
     str::from_utf8(&output.stderr).expect("it is text")
 }
 
-/// A directory for one test. The daemons whose pidfiles are in it end with it.
+/// A directory for one test. With it end the daemons whose pidfiles are in it, and every process that was executed with its
+/// path in a word or in the environment.
 pub struct Room(TempDir);
 
 impl Room {
@@ -173,7 +209,31 @@ impl Drop for Room {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
+        let killed = naming(self.path());
+        for &pid in &killed {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        // What is still about to write would keep the directory from being removed.
+        let start = Instant::now();
+        while killed.iter().any(|pid| is_alive(pid.as_raw_pid())) && start.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
+}
+
+/// The processes that were executed with a path in their words or their environment.
+fn naming(path: &Path) -> Vec<Pid> {
+    let path = path.as_os_str().as_bytes();
+    let names = |process: &Path, file: &str| {
+        let contents = fs::read(process.join(file)).unwrap_or_default();
+        contents.windows(path.len()).any(|window| window == path)
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| Some((process.path(), process.file_name().to_str()?.parse().ok()?)))
+        .filter(|(process, _)| names(process, "cmdline") || names(process, "environ"))
+        .filter_map(|(_, pid)| Pid::from_raw(pid))
+        .collect()
 }
 
 /// Whether a process runs: a zombie does not.

@@ -28,29 +28,38 @@ impl Source {
     }
 }
 
-/// The files below these places that have one of these extensions.
-pub fn files(places: &[&str], extensions: &[&str]) -> Vec<Source> {
+/// The files below a place that satisfy a condition. What is built and what git keeps is not looked at.
+fn files(place: &str, condition: impl Fn(&Path) -> bool) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = vec![];
-    let places = places.iter().map(|place| root.join(place));
-    let mut left: Vec<PathBuf> = places.filter(|place| place.exists()).collect();
+    let mut left = vec![root.join(place)];
     while let Some(path) = left.pop() {
+        if path.ends_with("target") || path.ends_with(".git") {
+            continue;
+        }
         if let Ok(entries) = fs::read_dir(&path) {
             left.extend(entries.flatten().map(|entry| entry.path()));
-        } else if path.extension().is_some_and(|extension| extensions.iter().any(|&wanted| extension == wanted)) {
-            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        } else if condition(&path) {
+            let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let text = String::from_utf8_lossy(&text).into_owned();
             let path = path.strip_prefix(root).expect("it was found there").to_owned();
             found.push(Source { path, text });
         }
     }
-    assert!(!found.is_empty(), "no {extensions:?} there");
+    assert!(!found.is_empty(), "nothing is there");
     found.sort_by(|one, other| one.path.cmp(&other.path));
     found
 }
 
 /// The sources of the program.
 pub fn program() -> Vec<Source> {
-    files(&["src"], &["rs"])
+    files("src", |path| path.extension().is_some_and(|extension| extension == "rs"))
+}
+
+/// Everything, whatever its name.
+#[allow(dead_code, reason = "not every test program uses it")]
+pub fn repository() -> Vec<Source> {
+    files("", |_| true)
 }
 
 /// The words of a text: longest runs of letters, digits and underscores.

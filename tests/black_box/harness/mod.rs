@@ -12,13 +12,14 @@ pub use sandbox::Sandbox;
 
 use std::env;
 use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How long anything may take before the test fails: far more than it needs on a busy machine.
@@ -40,10 +41,21 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits until something has been done so many times. The time that this may take begins again whenever it is done once more.
+#[track_caller]
+pub fn eventually_counts(what: &str, goal: usize, mut count: impl FnMut() -> usize) {
+    let mut counted = 0;
+    while counted < goal {
+        let last = counted;
+        counted = eventually(what, || Some(count()).filter(|&count| count > last));
+    }
+}
+
 /// Makes sure that nobody has the other end of a pipe any more. A child of another test may have it for a while, between
 /// fork and exec; a daemon would have it for as long as it lives.
 #[track_caller]
 pub fn assert_at_end(reader: OwnedFd) {
+    fcntl_setfl(&reader, OFlags::NONBLOCK).expect("it is ours"); // else a daemon that has it is waited for without an end
     eventually("nobody has the other end", || matches!(rustix::io::read(&reader, &mut [0_u8; 1]), Ok(0)).then_some(()));
 }
 
@@ -133,9 +145,9 @@ impl Terminal {
     }
 }
 
-/// Says aloud why a test does not run here.
+/// Says aloud why a test does not run here: past the test harness, which keeps what a passing test says.
 pub fn skip(why: &str) {
-    eprintln!("not run: {why}");
+    let _ = writeln!(io::stderr(), "not run: {why}");
 }
 
 /// Whether the tests run as root, as those need that make namespaces and change identities; says so if not.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, Signal, fcntl_getlk, kill_process};
 
@@ -33,6 +34,15 @@ impl Stat {
     pub fn own() -> Self {
         Self::of(std::process::id().cast_signed()).expect("the tests need /proc")
     }
+}
+
+/// How long after the start of the machine a process started.
+pub fn started(pid: i32) -> Option<Duration> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = line.rsplit_once(") ")?;
+    // In hundredths of a second, whatever the kernel's own clock counts.
+    let hundredths: u64 = after_name.split(' ').nth(19)?.parse().ok()?;
+    Some(Duration::from_millis(hundredths * 10))
 }
 
 /// Whether a process runs: a zombie does not.
