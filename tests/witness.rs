@@ -42,6 +42,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         getgroups GETGROUPS
         getpgid GETPGID
         getpid GETPID
+        getppid GETPPID
         getsockname GETSOCKNAME
         getuid GETUID
         ioctl IOCTL
