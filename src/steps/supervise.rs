@@ -73,6 +73,8 @@ impl Launch {
         }
         let signals = sys::signalfd(SignalSet::ALL)?;
         self.signals = self.own(signals, false)?;
+        // Whoever has too little stack for that is to die before COMMAND is there.
+        self.attend(&mut { Time::OVER })?;
         self.supervisor = sys::getpid();
         self.launcher = self.status[1];
         let started = self.start();
