@@ -82,7 +82,7 @@ reasons! {
     READ_LOCKED "read-locked by pid "
     /// The same, but it has no pid here.
     READ_LOCKED_ELSEWHERE "read-locked elsewhere"
-    /// The process was killed by the signal that is the operand. From here to CLOSED all are ends: see [`Reason::is_end`].
+    /// The process was killed by the signal that is the operand. From here to CLOSED all are ends of it.
     KILLED "killed by SIG"
     /// The process gave the exit status that is the operand.
     EXITED "exited with status "
