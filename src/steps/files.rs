@@ -104,19 +104,17 @@ pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
 /// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, or the
 /// path does not lead there from another root directory, the file is emptied.
 pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
-    // A daemon that is nobody's child may be heard to have ended, or look dead, a moment before its last thread gives the
-    // lock back.
+    // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock. But a
+    // daemon that is nobody's child may be heard to have ended a moment before it gives its lock back, and that before it dies.
     let mut tries = TRIES;
-    while let Err(errno) = sys::lock(pidfile) {
-        if tries == 0 || !errno.is(EAGAIN) {
-            return;
+    loop {
+        match sys::lock(pidfile) {
+            Ok(()) if recorded_daemon(pidfile).is_err() => break,
+            Err(errno) if !errno.is(EAGAIN) => return,
+            _ if tries == 0 => return,
+            _ => tries -= 1,
         }
-        tries -= 1;
         sys::pause(PAUSE);
-    }
-    // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock.
-    if recorded_daemon(pidfile).is_ok() {
-        return;
     }
     let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
     if current.and_then(|()| sys::unlinkat(directory, path)).is_err() {

@@ -119,10 +119,10 @@ const SEEDS: &[Seed] = &[
     Seed {
         name: "a pidfile is removed without its lock, whoever is in it",
         file: "src/steps/files.rs",
-        edits: &[
-            ("if tries == 0 || !errno.is(EAGAIN) {", "if pidfile.is_some() { break; } else {"),
-            ("if recorded_daemon(pidfile).is_ok() {", "if !pidfile.is_some() {"),
-        ],
+        edits: &[(
+            "Err(errno) if !errno.is(EAGAIN) => return,",
+            "_ if pidfile.is_some() => break, Err(errno) if !errno.is(EAGAIN) => return,",
+        )],
         words: "-p DIR/pid -l DIR/lock",
         trial: Trial::Unharmed,
     },
