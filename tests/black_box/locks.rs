@@ -164,16 +164,17 @@ fn survive_standard_streams_on_their_files() {
 /// What is opened for a stream is closed, at exec at the latest, and so is in the foreground what takes the message.
 #[test]
 fn survive_streams_that_are_opened_on_their_files() {
+    let prepared = || {
+        let sandbox = Sandbox::new();
+        for name in ["x.pid", "x.lock"] {
+            sandbox.write(name, "");
+        }
+        sandbox
+    };
     for options in [&["-i", "x.pid"][..], &["-o", "x.lock"], &["-e", "x.lock"], &["-O", "x.lock"]] {
-        let sandbox = Sandbox::new();
-        for name in ["x.pid", "x.lock"] {
-            sandbox.write(name, "");
-        }
+        let sandbox = prepared();
         assert_held(&sandbox, sandbox.start(&[&BOTH, options].concat()).pid);
-        let sandbox = Sandbox::new();
-        for name in ["x.pid", "x.lock"] {
-            sandbox.write(name, "");
-        }
+        let sandbox = prepared();
         let stderr = File::options().append(true).open(sandbox.path("x.lock")).expect("it was just written");
         let launch = sandbox.bgexec(&["-F"]).words(BOTH).words(options).stderr(stderr);
         let running = launch.probe(["stay"]).spawn();

@@ -207,14 +207,10 @@ mod runs {
     /// after 500.
     #[test]
     fn cost_nothing_that_stays() {
-        /// What of its memory is touched, in KiB.
-        fn resident(pid: i32) -> u64 {
+        fn resident(pid: i32) -> String {
             let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("it runs");
-            let line = memory.lines().find_map(|line| line.strip_prefix("Rss:")).expect("since Linux 4.14");
-            line.trim_end_matches("kB").trim().parse().expect("a number")
+            memory.lines().find(|line| line.starts_with("Rss:")).expect("since Linux 4.14").to_owned()
         }
-        /// Rare paths are touched some time; the image and the stack are no larger.
-        const ALL: u64 = 64;
         let sandbox = Sandbox::new();
         let (note, gate) = (word(&sandbox, "note"), word(&sandbox, "gate"));
         let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-O", "log", "-H"]);
@@ -243,8 +239,7 @@ mod runs {
             fs::remove_file(sandbox.path("gate")).expect("it is there");
             kill(command);
         }
-        let (memory, open) = measured[0];
-        assert!(measured.iter().all(|later| later.0 <= memory + ALL && later.1 == open), "{measured:?}");
+        assert!(measured.iter().all(|later| *later == measured[0]), "{measured:?}");
         signal(supervisor, Signal::TERM);
         await_end(&sandbox);
     }

@@ -13,6 +13,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::room::is_alive;
+
 pub const SIGHUP: i32 = 1;
 pub const SIGKILL: i32 = 9;
 pub const SIGTERM: i32 = 15;
@@ -90,6 +92,8 @@ pub struct Trace {
     pub harmed: bool,
     /// The launcher's wait status.
     pub status: i32,
+    /// All its processes, in the order of their making.
+    pub made: Vec<i32>,
     /// The processes that became COMMAND.
     pub executed: Vec<i32>,
     /// Processes, zombies too, that were there when the launcher had ended, and had not become COMMAND.
@@ -157,12 +161,6 @@ fn wait() -> Option<(i32, i32)> {
     (pid > 0).then_some((pid, status))
 }
 
-/// Whether a process lives; a zombie does not.
-pub fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
 /// Runs a command until its first process has ended and every other one has executed something, has ended or rests. A call
 /// with the number `refused` fails with ENOSYS whenever it is made. Whether a supervisor `rests` is seen by its calls.
 pub fn run(
@@ -205,7 +203,9 @@ pub fn run(
     let executed = |pid: &i32| trace.executed.contains(pid);
     trace.unreaped.retain(|pid| !executed(pid));
     trace.left.retain(|pid| !executed(pid));
-    trace.stay = seen.into_iter().filter(|pid| !executed(pid) && *pid != launcher && is_alive(*pid)).collect();
+    let stays = |pid: &i32| !executed(pid) && *pid != launcher && is_alive(*pid);
+    trace.stay = seen.iter().copied().filter(stays).collect();
+    trace.made = seen;
     Ok(trace)
 }
 

@@ -194,7 +194,8 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
         }
         Some(1) => {
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
-            if !named.is_some_and(|pid: i32| first.processes().any(|ours| ours == pid)) {
+            // COMMAND, on its way out with a killed supervisor, is one too before the tracer hears that it was executed.
+            if !named.is_some_and(|pid: i32| first.trace.made.contains(&pid)) {
                 Some(format!("a stranger is taken for ours: {:?}", next.stderr))
             } else if case.has("-p") && !pidfile.exists() && named.is_some_and(|pid| !first.dies(pid, 20)) {
                 // One that is on its way out removes it before it ends.

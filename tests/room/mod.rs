@@ -2,10 +2,14 @@
 
 #![allow(dead_code, reason = "no test program uses all of it")]
 
+#[path = "../processes/mod.rs"]
+mod processes;
+
+pub use processes::is_alive;
+
 use std::env;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -209,37 +213,16 @@ impl Drop for Room {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
-        let killed = naming(self.path());
-        for &pid in &killed {
+        let killed = processes::naming(self.path());
+        for pid in killed.iter().filter_map(|&pid| Pid::from_raw(pid)) {
             let _ = kill_process(pid, Signal::KILL);
         }
         // What is still about to write would keep the directory from being removed.
         let start = Instant::now();
-        while killed.iter().any(|pid| is_alive(pid.as_raw_pid())) && start.elapsed() < Duration::from_secs(20) {
+        while killed.iter().any(|&pid| is_alive(pid)) && start.elapsed() < Duration::from_secs(20) {
             thread::sleep(Duration::from_millis(1));
         }
     }
-}
-
-/// The processes that were executed with a path in their words or their environment.
-fn naming(path: &Path) -> Vec<Pid> {
-    let path = path.as_os_str().as_bytes();
-    let names = |process: &Path, file: &str| {
-        let contents = fs::read(process.join(file)).unwrap_or_default();
-        contents.windows(path.len()).any(|window| window == path)
-    };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| Some((process.path(), process.file_name().to_str()?.parse().ok()?)))
-        .filter(|(process, _)| names(process, "cmdline") || names(process, "environ"))
-        .filter_map(|(_, pid)| Pid::from_raw(pid))
-        .collect()
-}
-
-/// Whether a process runs: a zombie does not.
-pub fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// Waits until something is so, and fails when that takes too long.

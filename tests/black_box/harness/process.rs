@@ -1,13 +1,18 @@
 //! Other processes, as /proc and the kernel's table of locks show them.
 
+#[path = "../../processes/mod.rs"]
+mod processes;
+
+pub use processes::{is_alive, naming};
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, Signal, fcntl_getlk, kill_process};
 
+use self::processes::stat;
 use super::eventually;
 
 /// One line of /proc/PID/stat. A group or a session whose leader is outside of the pid namespace, as that of a test in a
@@ -22,9 +27,8 @@ pub struct Stat {
 impl Stat {
     /// None when there is no such process.
     pub fn of(pid: i32) -> Option<Self> {
-        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (_, after_name) = line.rsplit_once(") ")?;
-        let (state, after_state) = after_name.split_once(' ')?;
+        let stat = stat(pid)?;
+        let (state, after_state) = stat.split_once(' ')?;
         let mut numbers = after_state.split(' ').map_while(|number| number.parse().ok());
         let [_parent, group, session, tty] = std::array::from_fn(|_| numbers.next());
         Some(Self { state: state.parse().ok()?, group: group?, session: session?, tty: tty? })
@@ -38,16 +42,9 @@ impl Stat {
 
 /// How long after the start of the machine a process started.
 pub fn started(pid: i32) -> Option<Duration> {
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, after_name) = line.rsplit_once(") ")?;
     // In hundredths of a second, whatever the kernel's own clock counts.
-    let hundredths: u64 = after_name.split(' ').nth(19)?.parse().ok()?;
+    let hundredths: u64 = stat(pid)?.split(' ').nth(19)?.parse().ok()?;
     Some(Duration::from_millis(hundredths * 10))
-}
-
-/// Whether a process runs: a zombie does not.
-pub fn is_alive(pid: i32) -> bool {
-    Stat::of(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
 /// The words of a process, each with a NUL byte after it.
@@ -70,21 +67,6 @@ pub fn descriptors(pid: i32) -> BTreeMap<i32, PathBuf> {
             let number = entry.file_name().to_str()?.parse().ok()?;
             Some((number, fs::read_link(entry.path()).ok()?))
         })
-        .collect()
-}
-
-/// The processes that were executed with a path in their words or their environment.
-pub fn naming(path: &Path) -> Vec<i32> {
-    let path = path.as_os_str().as_bytes();
-    let names = |pid: i32, file: &str| {
-        let contents = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        contents.windows(path.len()).any(|window| window == path)
-    };
-    fs::read_dir("/proc")
-        .expect("the tests need /proc")
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|&pid| names(pid, "cmdline") || names(pid, "environ"))
         .collect()
 }
 
