@@ -59,6 +59,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         ppoll PPOLL
         prctl PRCTL
         pread64 PREAD64
+        pwrite64 PWRITE64
         prlimit64 PRLIMIT64
         read READ
         recvmsg RECVMSG

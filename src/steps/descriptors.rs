@@ -12,7 +12,7 @@ use crate::sys::abi::{
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
 
-/// The daemon's own table begins as a copy of what lies below this number, or below the highest kept one.
+/// All that is the launch's own lies below this number.
 const BOUNDARY: u32 = 64;
 
 /// The bounded loop's end, where neither close_range nor /proc tells what is open.
@@ -98,16 +98,17 @@ impl Launch {
     }
 
     /// Gives the daemon a descriptor table of its own, if it still shares the launcher's: a copy of what lies below the
-    /// boundary, so that of 10,000 inherited descriptors none is copied and none must be closed.
+    /// highest number in use, so that of 10,000 inherited descriptors none is copied and none must be closed.
     pub(super) fn unshare(&mut self) -> Result<(), Reason> {
-        if self.shared && sys::close_range(self.boundary(), u32::MAX, CLOSE_RANGE_UNSHARE).is_err() {
-            sys::unshare(CLONE_FILES)?;
+        self.table_end = u32::MAX;
+        if self.shared {
+            let end = (u64::BITS - self.used.leading_zeros()).max(self.plan.kept.highest + 1);
+            match sys::close_range(end, u32::MAX, CLOSE_RANGE_UNSHARE) {
+                Ok(()) => self.table_end = end,
+                Err(_) => sys::unshare(CLONE_FILES)?,
+            }
         }
         Ok(())
-    }
-
-    fn boundary(&self) -> u32 {
-        BOUNDARY.max(self.plan.kept.highest + 1)
     }
 
     /// Closes every descriptor but 0 to 2, the kept ones and the daemon's own: at once and not at exec, because one of
@@ -125,7 +126,7 @@ impl Launch {
 
     fn close_ranges(&self) -> sys::Result<()> {
         let mut first = 3;
-        for number in 3..self.boundary() {
+        for number in 3..BOUNDARY.max(self.plan.kept.highest + 1) {
             if self.stays(number) {
                 // No descriptor between two that stay: the range is empty, and the kernel says EINVAL.
                 if first < number {
@@ -134,7 +135,7 @@ impl Launch {
                 first = number + 1;
             }
         }
-        sys::close_range(first, u32::MAX, 0)
+        if first < self.table_end { sys::close_range(first, u32::MAX, 0) } else { Ok(()) }
     }
 
     /// The same for kernels before 5.9 and filters that forbid close_range: by the list in /proc. Apart, so that a launch that

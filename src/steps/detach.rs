@@ -8,14 +8,16 @@ use super::wait::{DEATH, reap};
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
-use crate::sys::abi::{CLONE_FILES, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL};
+use crate::sys::abi::{
+    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL,
+};
 use crate::sys::{self, Fd, Pid, room};
 
 /// As vfork makes a child.
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 
 /// What the launcher needs of the stack to end the daemon, and more.
-const GAP: usize = 512;
+const GAP: usize = 256;
 
 impl Launch {
     /// Makes the status pipe.
@@ -93,9 +95,10 @@ impl Launch {
         })
     }
 
-    /// How the leader is made, who may be the daemon.
+    /// How the leader is made, who may be the daemon. Else it changes nothing but its session, so that what the daemon takes
+    /// a copy of need not be copied for the leader, too.
     fn leader_flags(&self) -> u32 {
-        if self.plan.leads_session() { self.daemon_flags() } else { VFORK }
+        if self.plan.leads_session() { self.daemon_flags() } else { VFORK | CLONE_FS | CLONE_SIGHAND }
     }
 
     /// How the daemon is made: a supervisor executes nothing, so that nobody can wait for that.

@@ -6,7 +6,7 @@ use super::Launch;
 use super::lock::{PAUSE, TRIES, recorded_daemon};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, EAGAIN, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
+    AT_SYMLINK_NOFOLLOW, EAGAIN, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -23,13 +23,12 @@ pub(super) enum Lock {
 }
 
 impl Launch {
-    /// Opens or creates a file that is to be locked. What is written goes to its end, which after emptying is its start.
-    /// If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
+    /// Opens or creates a file that is to be locked. If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
     pub(super) fn open_lock(&mut self, lock: Lock) -> Result<(), Reason> {
         if lock == Lock::Pidfile && self.plan.foreground() && self.word().first() != b'/' {
             self.keep_directory()?;
         }
-        let fd = open_pidfile(self.word(), O_RDWR | O_CREAT | O_APPEND)?;
+        let fd = open_pidfile(self.word(), O_RDWR | O_CREAT)?;
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
         self.locks[lock as usize] = self.own_once(fd, &others, true)?;
@@ -45,15 +44,16 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile.
+    /// Writes the caller's pid into a pidfile, over what was there: to empty it first costs the kernel more than all the rest, and
+    /// leaves a moment without a pid.
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
-        sys::truncate(pidfile)?;
         let mut room = room::<16>();
-        let mut text = Text::new(&mut room, pidfile);
+        let mut text = Text::new(&mut room, Fd::NONE);
         text.push_decimal(sys::getpid() as u32);
         text.push_byte(b'\n');
-        Ok(text.write()?)
+        sys::pwrite(pidfile, text.as_bytes())?;
+        Ok(sys::truncate(pidfile, text.as_bytes().len())?)
     }
 
     /// Removes the pidfiles of a daemon that is reaped.
@@ -118,6 +118,6 @@ pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
     }
     let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
     if current.and_then(|()| sys::unlinkat(directory, path)).is_err() {
-        let _ = sys::truncate(pidfile); // nothing is left to try
+        let _ = sys::truncate(pidfile, 0); // nothing is left to try
     }
 }

@@ -14,7 +14,8 @@ use crate::sys::{self, Errno, Fd};
 pub struct Identity {
     uid: u32,
     gid: u32,
-    /// The supplementary groups are the first `count` of these.
+    /// The supplementary groups are the first `count` of these, which have no memory as long as there is none: without any, the
+    /// group alone, unless `--groups` says so.
     groups: &'static mut [u32],
     count: usize,
 }
@@ -38,6 +39,9 @@ impl Identity {
 
     /// Adds a supplementary group.
     fn join(&mut self, gid: u32) -> Result<(), Reason> {
+        if self.groups.is_empty() {
+            self.groups = sys::mmap_numbers::<NGROUPS_MAX>().ok_or(Errno::NOMEM)?;
+        }
         let mut index = 0;
         while let Some(group) = self.groups.get_mut(index) {
             if index == self.count {
@@ -103,7 +107,6 @@ impl Launch {
     /// Finds the ids of `--groups`, or else those of the primary group and of the groups that the named user is in.
     pub(super) fn find_groups(&mut self) -> Result<(), Reason> {
         let identity = &mut self.identity;
-        identity.groups = sys::mmap_numbers::<NGROUPS_MAX>().ok_or(Errno::NOMEM)?;
         if let Some(list) = self.plan.options.value(Opt::Groups) {
             let mut left = Some(list).filter(|list| list.first() != 0);
             while let Some(list) = left {
@@ -112,12 +115,10 @@ impl Launch {
             }
             return Ok(());
         }
-        if identity.gid != NO_ID {
-            identity.join(identity.gid)?;
-        }
         if let Some(user) = self.plan.options.value(Opt::User)
             && id(user, b':')? == NO_ID
         {
+            identity.join(identity.gid)?;
             let mut text = user;
             read(GROUP, &mut text)?;
             while let Some(gid) = passwd::find(&mut text, user, b':', true) {
@@ -131,11 +132,17 @@ impl Launch {
     /// ids are those already, and no group is held beyond those asked for.
     pub(super) fn set_groups(&mut self) -> Result<(), Reason> {
         let identity = &mut self.identity;
-        let count = identity.count;
-        let (asked, held) = identity.groups.split_at_mut_checked(count).unwrap_or_default();
+        let primary = [identity.gid];
+        let alone = identity.count == 0 && self.plan.options.value(Opt::Groups).is_none();
+        let asked = if alone { &primary } else { identity.groups.get(..identity.count).unwrap_or_default() };
         let Err(errno) = sys::setgroups(asked) else {
             return Ok(());
         };
+        if alone {
+            identity.join(identity.gid)?;
+        }
+        let count = identity.count;
+        let held = identity.groups.get_mut(count..).unwrap_or_default();
         for index in 0..sys::getgroups(held)? as usize {
             let group = identity.groups.get(count + index).copied().unwrap_or(0);
             identity.join(group)?; // which changes nothing if it is asked for

@@ -6,7 +6,7 @@ use super::{Launch, Lock};
 use crate::report::Reason;
 use crate::scan;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, F_RDLCK, F_WRLCK, O_RDONLY,
+    AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Pid, StatRoom};
@@ -98,7 +98,8 @@ fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
 /// lives and started when the file was written, and that is not the one who asks. Without /proc there is none.
 pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let pid = recorded_pid(pidfile)?;
-    if pid == 0 || pid as Pid == sys::getpid() {
+    let gone = sys::kill(pid as Pid, 0).is_err_and(|errno| errno.is(ESRCH));
+    if pid == 0 || gone || pid as Pid == sys::getpid() {
         return Err(Reason::NOT_RUNNING);
     }
     let Some(start) = start_of(pid) else {

@@ -163,7 +163,7 @@ steps! {
 pub struct Launch {
     /// The step that is being taken; after a failure, the one that failed.
     pub step: Step,
-    /// Whether the daemon still shares the launcher's descriptor table.
+    /// Whether the daemon shares the launcher's descriptor table until it takes a copy of its lower end.
     shared: bool,
     /// Whether SIGCHLD was ignored when bgexec started, as far as that matters.
     ignores_children: bool,
@@ -185,6 +185,8 @@ pub struct Launch {
     locks: [Fd; 3],
     /// The null device, once a stream needs it.
     null: Fd,
+    /// What lies from this number on is not open in the daemon's table.
+    table_end: u32,
     /// What COMMAND tells its readiness by: the launcher's end, and its own if it is a pipe.
     notification: [Fd; 2],
     /// What standard input, output and error are to be; none where they stay.
@@ -224,6 +226,7 @@ impl Launch {
             status: [Fd::NONE; 2],
             locks: [Fd::NONE; 3],
             null: Fd::NONE,
+            table_end: u32::MAX,
             notification: [Fd::NONE; 2],
             streams: [Fd::NONE; 3],
             plan: Plan::new(vectors),

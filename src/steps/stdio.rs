@@ -87,7 +87,7 @@ impl Launch {
     pub(super) fn truncate(&self) -> Result<(), Reason> {
         for number in 1..3 {
             if let Stream::File(_) = self.plan.stream(number)
-                && let Err(errno) = sys::truncate(Fd(number as u32))
+                && let Err(errno) = sys::truncate(Fd(number as u32), 0)
                 && !errno.is(EINVAL)
             {
                 return Err(errno.into());

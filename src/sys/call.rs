@@ -6,7 +6,9 @@ use core::num::NonZeroU32;
 
 use super::abi;
 
-use syscalls::{Sysno, raw_syscall};
+use syscalls::raw_syscall;
+
+pub(super) use syscalls::Sysno;
 
 /// The system calls' numbers, by the kernel's names. Where an architecture of 32 bits has a narrow form of a call and a
 /// wide one, the name is the wide one's: ids have 32 bits, sizes and times 64.

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, call, done, number, persist, value};
+use super::call::{Errno, Result, Sysno, call, done, number, persist, value};
 use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
@@ -246,6 +246,14 @@ pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::pread64) }
 }
 
+/// `pwrite64(fd, bytes, 0)`—Write to the start of a file; all or an error: fewer bytes are EIO.
+///
+/// # Errors
+/// [pwrite(2)](https://man7.org/linux/man-pages/man2/pwrite.2.html)
+pub fn pwrite(fd: Fd, bytes: &[u8]) -> Result<()> {
+    put(fd, bytes, number::pwrite64)
+}
+
 /// `lseek(fd, 0, SEEK_END)`—The size of a file.
 ///
 /// # Errors
@@ -260,18 +268,24 @@ pub fn size(fd: Fd) -> Result<u32> {
 /// # Errors
 /// [write(2)](https://man7.org/linux/man-pages/man2/write.2.html)
 pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
+    put(fd, bytes, number::write)
+}
+
+/// Either of the two: the position that one takes is no argument of the other.
+#[inline(never)]
+fn put(fd: Fd, bytes: &[u8], number: Sysno) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, number::write) }?;
+    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, number) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
-/// `ftruncate(fd, 0)`—Empty a file.
+/// `ftruncate(fd, length)`—Cut a file off behind its first `length` bytes.
 ///
 /// # Errors
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
-pub fn truncate(fd: Fd) -> Result<()> {
+pub fn truncate(fd: Fd, length: usize) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, 0, 0, number::ftruncate) }.map(drop)
+    unsafe { persist(fd.0 as usize, length, 0, 0, number::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.

@@ -5,6 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -960,6 +961,18 @@ mod without_proc {
             let blind = |options: &[&str]| sandbox.bgexec(options).words(["-p", "x.pid"]).hiding(c"/proc").run();
             assert_status(&blind(&["-T"]), 0, &format!("running (pid {pid})"));
             assert_stopped(&sandbox, &blind(&["-K"]), pid);
+        }
+    }
+
+    #[test]
+    fn process_that_is_gone_is_known_to_be() {
+        if is_root() {
+            let sandbox = Sandbox::new();
+            let mut process = Command::new("true").spawn().expect("it is on every system");
+            process.wait().expect("it is a child");
+            sandbox.write("x.pid", format!("{}\n", process.id()));
+            let output = sandbox.bgexec(&["-T", "-p", "x.pid"]).hiding(c"/proc").run();
+            assert_status(&output, 1, "dead (stale pidfile)");
         }
     }
 
