@@ -17,7 +17,7 @@ use crate::sys::{self, Fd, Pid, room};
 pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
 
 /// What the launcher needs of the stack to end the daemon, and more.
-const GAP: usize = 256;
+const GAP: usize = 512;
 
 impl Launch {
     /// Makes the status pipe.
@@ -95,8 +95,8 @@ impl Launch {
         })
     }
 
-    /// How the leader is made, who may be the daemon. Else it changes nothing but its session, so that what the daemon takes
-    /// a copy of need not be copied for the leader, too.
+    /// How the leader is made, who may be the daemon. If not, it changes nothing but its session: what the daemon needs a copy
+    /// of is not copied for the leader as well.
     fn leader_flags(&self) -> u32 {
         if self.plan.leads_session() { self.daemon_flags() } else { VFORK | CLONE_FS | CLONE_SIGHAND }
     }

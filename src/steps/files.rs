@@ -23,7 +23,8 @@ pub(super) enum Lock {
 }
 
 impl Launch {
-    /// Opens or creates a file that is to be locked. If it is one of the others too, there is one descriptor for both: closing a second one would drop the lock.
+    /// Opens or creates a file that is to be locked. If it is one of the others too, there is one descriptor for both: closing
+    /// a second one would drop the lock.
     pub(super) fn open_lock(&mut self, lock: Lock) -> Result<(), Reason> {
         if lock == Lock::Pidfile && self.plan.foreground() && self.word().first() != b'/' {
             self.keep_directory()?;
@@ -44,8 +45,8 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile, over what was there: to empty it first costs the kernel more than all the rest, and
-    /// leaves a moment without a pid.
+    /// Writes the caller's pid into a pidfile, over what was there: to empty it first would cost more than all the rest, and
+    /// leave a moment without a pid.
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
         let mut room = room::<16>();

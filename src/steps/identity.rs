@@ -14,8 +14,8 @@ use crate::sys::{self, Errno, Fd};
 pub struct Identity {
     uid: u32,
     gid: u32,
-    /// The supplementary groups are the first `count` of these, which have no memory as long as there is none: without any, the
-    /// group alone, unless `--groups` says so.
+    /// The supplementary groups are the first `count` of these, for which there is memory once there is one. As long as there is
+    /// none it is `gid` alone, unless `--groups` says that there are none.
     groups: &'static mut [u32],
     count: usize,
 }

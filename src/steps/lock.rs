@@ -98,8 +98,8 @@ fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
 /// lives and started when the file was written, and that is not the one who asks. Without /proc there is none.
 pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let pid = recorded_pid(pidfile)?;
-    let gone = sys::kill(pid as Pid, 0).is_err_and(|errno| errno.is(ESRCH));
-    if pid == 0 || gone || pid as Pid == sys::getpid() {
+    let is_gone = || sys::kill(pid as Pid, 0).is_err_and(|errno| errno.is(ESRCH));
+    if pid == 0 || pid as Pid == sys::getpid() || is_gone() {
         return Err(Reason::NOT_RUNNING);
     }
     let Some(start) = start_of(pid) else {
