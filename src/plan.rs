@@ -30,7 +30,7 @@ values! {
     Nicelevel |text| scan::integer(text, -20, 19), 0, NOT_A_LEVEL;
     OomScoreAdj |text| scan::integer(text, -1000, 1000), 0, NOT_A_LEVEL;
     Iosched scan::io_class, 0, NOT_A_CLASS;
-    Signal scan::signal, SIGTERM, NOT_A_SIGNAL;
+    Signal scan::signal_to_send, SIGTERM, NOT_A_SIGNAL;
     Notify scan::notification, 0, NOT_A_NOTIFICATION;
     NotifyTimeout scan::seconds, 60_000, NOT_A_TIME;
     AliveAfter scan::count, 0, NOT_A_TIME;
@@ -66,6 +66,7 @@ const RULES: &[(Opt, bool, Opt, Code)] = &[
     (Opt::Status, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
     (Opt::Stop, true, Opt::Command, Code::TAKES_NO_COMMAND),
     (Opt::Status, true, Opt::Command, Code::TAKES_NO_COMMAND),
+    (Opt::Stop, true, Opt::Status, Code::NOT_WITH_STATUS),
 ];
 
 /// What one of COMMAND's standard streams is to be.
@@ -337,7 +338,7 @@ impl Plan {
 
     /// Refuses to act with another's rights, which are those of a set-user-ID or set-group-ID program.
     pub fn check_ids(&self) -> Result<(), Reason> {
-        if self.options.vectors.ids_agree() { Ok(()) } else { Err(Reason::IDS_DIFFER) }
+        if self.options.vectors.ids_agree { Ok(()) } else { Err(Reason::IDS_DIFFER) }
     }
 
     /// Whether a step is to be taken.

@@ -7,8 +7,9 @@ use core::num::NonZeroU32;
 
 use crate::options::{Opt, Options, TABLE};
 use crate::steps::{Launch, Step, TEXTS};
+use crate::sys::abi::{SIGPIPE, SIGXFSZ};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{Errno, Fd, Pid, Text, WaitStatus, abi, room};
+use crate::sys::{self, Errno, Fd, Pid, SignalSet, Text, WaitStatus, abi, room};
 
 /// What `--version` says.
 const VERSION: Word = text(concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\0"));
@@ -160,6 +161,8 @@ reasons! {
     INTERRUPTED "interrupted by SIG"
     /// The limit of the resource that is the operand was refused.
     LIMIT_REFUSED "not permitted for RLIMIT_"
+    /// Contradicts `--status`.
+    NOT_WITH_STATUS "not with -T"
     /// Contradicts `--foreground`.
     NOT_WITH_FOREGROUND "not with -F"
 }
@@ -322,7 +325,14 @@ fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, en
     }
     text.push_words(end);
     text.push_byte(b'\n');
-    let _ = text.write();
+    // What the kernel sends the writer if that is not possible must neither end it nor be taken for a signal to COMMAND.
+    let mut mask = SignalSet::NONE;
+    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut mask);
+    if text.write().is_err() {
+        sys::discard_signal(SIGPIPE);
+        sys::discard_signal(SIGXFSZ);
+    }
+    let _ = sys::rt_sigprocmask(mask, &mut { mask });
 }
 
 /// Says what is wrong with the command line; gives the exit status.

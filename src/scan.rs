@@ -44,6 +44,11 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
     Some((milliseconds + u64::from(begun), rest))
 }
 
+/// A signal that can be sent: any, or 0, which only asks whether that would be possible (kill(2)).
+pub fn signal_to_send(text: Word) -> Option<(u64, Word)> {
+    text.number(10, 0).or_else(|| signal(text))
+}
+
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
 /// counts) to RTMAX (64, on mips 127), with `+N` or `-N` behind.
 pub fn signal(text: Word) -> Option<(u64, Word)> {

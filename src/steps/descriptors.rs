@@ -4,10 +4,11 @@
 
 use super::Launch;
 use crate::options::Opt;
+use crate::plan::Value;
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_GETFD, F_SETFD, FD_CLOEXEC, O_CLOEXEC,
-    O_DIRECTORY, O_RDONLY,
+    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD,
+    FD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
@@ -31,7 +32,7 @@ impl Launch {
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
     /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive
-    /// `execve`, unless a supervisor has it. Where all stay and leave no number below the boundary, it keeps its own.
+    /// `execve`, unless a supervisor has it. Where all stay and leave no number below the boundary, it is a higher one.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
         let mut number = BOUNDARY;
@@ -41,10 +42,14 @@ impl Launch {
             loop {
                 number -= 1;
                 if number < 3 {
-                    if !all_stay || fd.0 < BOUNDARY {
+                    let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
+                    let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
+                    if !all_stay {
                         return Err(Errno::MFILE.into());
                     }
-                    number = fd.0;
+                    to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
+                    sys::close(fd);
+                    break;
                 }
                 to = Fd(number);
                 if self.used.unbounded_shr(number) & 1 != 0 {

@@ -98,20 +98,19 @@ fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
 /// lives and started when the file was written, and that is not the one who asks. Without /proc there is none.
 pub(super) fn recorded_daemon(pidfile: Fd) -> Result<u32, Reason> {
     let pid = recorded_pid(pidfile)?;
-    let is_gone = || sys::kill(pid as Pid, 0).is_err_and(|errno| errno.is(ESRCH));
-    if pid == 0 || pid as Pid == sys::getpid() || is_gone() {
+    if pid == 0 || pid as Pid == sys::getpid() || is_gone(pid as Pid) {
         return Err(Reason::NOT_RUNNING);
     }
     let Some(start) = start_of(pid) else {
-        return Err(Reason::NOT_RUNNING.with((!has_proc()).into()));
+        return Err(Reason::NOT_RUNNING.with((!is_gone(pid as Pid)).into()));
     };
     let boot = sys::clock_gettime(CLOCK_REALTIME) - sys::clock_gettime(CLOCK_BOOTTIME);
     let age = sys::fstat(pidfile, &mut StatRoom::uninit())?.written() - (boot + start as i64 * 10_000_000);
-    if (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
+    if start > 0 && (-100_000_000..2_000_000_001).contains(&age) { Ok(pid) } else { Err(Reason::NOT_RUNNING) }
 }
 
-/// When a process started, in hundredths of a second since boot: with its pid this tells it from every other. `None` of
-/// one that is no more, also of a zombie, and where there is no /proc.
+/// When a process started, in hundredths of a second since boot: with its pid this tells it from every other. 0 of a zombie;
+/// `None` of one that is gone, where there is no /proc, and where that hides it.
 #[inline(never)]
 pub(super) fn start_of(mut pid: u32) -> Option<u64> {
     // The digits take the places of the last slashes; those that are left are as good as one.
@@ -126,10 +125,11 @@ pub(super) fn start_of(mut pid: u32) -> Option<u64> {
     let mut stat = [0; 512];
     let _ = sys::read(file, &mut stat); // nothing is there if it died in between
     sys::close(file);
-    scan::start_time(ZStr::terminate(&mut stat))
+    Some(scan::start_time(ZStr::terminate(&mut stat)).unwrap_or(0))
 }
 
-/// Whether there is a /proc to tell of processes.
-pub(super) fn has_proc() -> bool {
-    sys::exists(ZStr::new(c"/proc/self"))
+/// Whether there is no such process, not even a zombie.
+#[inline(never)]
+pub(super) fn is_gone(pid: Pid) -> bool {
+    sys::kill(pid, 0).is_err_and(|errno| errno.is(ESRCH))
 }

@@ -135,7 +135,7 @@ steps! {
     /// Daemon: is in its root directory.
     Chroot "change root to" Chroot Chroot |launch| launch.chroot();
     /// Daemon: is in its working directory.
-    Chdir "change directory to" Chdir Chdir |launch| Ok(sys::chdir(launch.word())?);
+    Chdir "change directory to" Chdir Chdir |launch| launch.chdir();
     /// Daemon: has its file mode creation mask.
     Umask "set umask" Always Umask |launch| launch.set_umask();
     /// Daemon: has its limits.
@@ -277,8 +277,6 @@ impl Launch {
                     self.release(self.null); // so that there is a number to look at /proc with
                     self.remove_pidfiles();
                 }
-                // In the foreground they no longer are: writing to a closed pipe is to be an error like any other.
-                let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut self.mask);
                 return Err(reason);
             }
         }
@@ -340,6 +338,14 @@ impl Launch {
     fn chroot(&self) -> Result<(), Reason> {
         sys::chroot(self.word())?;
         Ok(sys::chdir(ZStr::new(c"/"))?)
+    }
+
+    /// Changes the working directory. To stay in it needs no permission.
+    fn chdir(&self) -> Result<(), Reason> {
+        if self.word() != c"." {
+            sys::chdir(self.word())?;
+        }
+        Ok(())
     }
 
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.

@@ -61,20 +61,22 @@ impl Launch {
 
     /// Starts COMMAND the first time, and tells the launcher what came of that.
     fn start_supervising(&mut self) -> Result<(), Reason> {
-        // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
-        if self.plan.has_relative_path() {
-            self.keep_directory()?;
+        if !self.plan.keeps_surroundings() {
+            // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
+            if self.plan.has_relative_path() {
+                self.keep_directory()?;
+            }
+            sys::chdir(ZStr::new(c"/"))?;
         }
-        sys::chdir(ZStr::new(c"/"))?;
         self.expect_children()?;
         self.release(self.null);
         if self.plan.options.has(Opt::Sighup) {
             self.interpose()?;
         }
-        let signals = sys::signalfd(SignalSet::ALL)?;
-        self.signals = self.own(signals, false)?;
         // Whoever has too little stack for that is to die before COMMAND is there.
         self.attend(&mut { Time::OVER })?;
+        let signals = sys::signalfd(SignalSet::ALL)?;
+        self.signals = self.own(signals, false)?;
         self.supervisor = sys::getpid();
         self.launcher = self.status[1];
         let started = self.start();
@@ -164,9 +166,7 @@ impl Launch {
                 }
                 return Ok(ENDED);
             }
-            if *time == Time::OVER {
-                return Ok(ELAPSED);
-            }
+            // A signal first: the time may be over each time.
             if polled[0].is_ready() {
                 match sys::read_signal(self.signals)? {
                     SIGCHLD => {}
@@ -177,6 +177,8 @@ impl Launch {
                     }
                     _ => {}
                 }
+            } else if *time == Time::OVER {
+                return Ok(ELAPSED);
             }
         }
     }

@@ -2,10 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use super::lock::{has_proc, start_of};
+use super::lock::{is_gone, start_of};
 use super::{Launch, Step};
 use crate::report::Reason;
-use crate::sys::abi::{ECHILD, ESRCH, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
+use crate::sys::abi::{ECHILD, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
 use crate::sys::{self, Errno, Pid, SignalSet};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
@@ -100,11 +100,7 @@ fn end_of(child: Pid, options: u32) -> Option<Reason> {
         status if status.pid > 0 => Some(Reason::ended(status)),
         // No child any more; or never one, where the kernel does not know CLONE_PARENT. Then it may be a zombie, which
         // gets signals as if it lived.
-        status if status.pid < 0 => {
-            let ended = start_of(child as u32).is_none()
-                && (has_proc() || sys::kill(child, 0).is_err_and(|errno| errno.is(ESRCH)));
-            ended.then_some(Reason::ENDED)
-        }
+        status if status.pid < 0 => (is_gone(child) || start_of(child as u32) == Some(0)).then_some(Reason::ENDED),
         _ => None,
     }
 }

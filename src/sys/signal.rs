@@ -75,6 +75,13 @@ pub fn is_ignored(signal: u32) -> Result<bool> {
     Ok(action[DISPOSITION] == 1)
 }
 
+/// Makes a signal that is blocked no longer pending: it is not while its disposition is SIG_IGN (sigaction(2)).
+pub fn discard_signal(signal: u32) {
+    let ignored = is_ignored(signal).unwrap_or(true);
+    let _ = rt_sigaction(signal, 1); // fails for none that can be blocked
+    let _ = rt_sigaction(signal, ignored.into());
+}
+
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
 ///
 /// # Errors

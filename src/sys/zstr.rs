@@ -259,12 +259,14 @@ pub struct Vectors {
     pub inherited: Words,
     /// How many slots between argv's NULL and the environment are free.
     free: usize,
+    /// Whether real and effective ids were the same when the program was started (credentials(7)).
+    pub ids_agree: bool,
 }
 
 impl Vectors {
     /// # Safety
     /// `argc` is the address of the argument count on the stack that the kernel made for this process: argv follows it,
-    /// then envp. Nothing else may use either.
+    /// then envp and the auxiliary vector. Nothing else may use them.
     pub unsafe fn new(argc: *mut usize) -> Self {
         // SAFETY: the argument count is there to read.
         let count = unsafe { argc.read() };
@@ -276,12 +278,14 @@ impl Vectors {
         let argv = unsafe { Words::new(argv.cast()) };
         // SAFETY: the kernel ends envp with a NULL.
         let envp = unsafe { Words::new(envp.cast()) };
-        Vectors { argv, last: argv, envp, inherited: envp, free: 0 }
+        let mut vectors = Vectors { argv, last: argv, envp, inherited: envp, free: 0, ids_agree: false };
+        vectors.ids_agree = vectors.compare_ids();
+        vectors
     }
 
-    /// Whether real and effective ids were the same when the program was started: credentials(7), from the auxiliary vector
-    /// (getauxval(3)), which must still be what the kernel put there.
-    pub fn ids_agree(&self) -> bool {
+    /// Whether the auxiliary vector (getauxval(3)) has the same real and effective ids. To be asked before anything changes
+    /// the environment, or where it ends.
+    fn compare_ids(&self) -> bool {
         let mut differences = [0; 2];
         // SAFETY: the auxiliary vector follows the environment's NULL.
         let mut entry = unsafe { self.end().0.add(1) }.cast::<[usize; 2]>();

@@ -172,6 +172,14 @@ mod refused {
             assert!(!sandbox.exists("x.pid"));
             let output = sandbox.launch(&copy).words(["-T", "-p", "x.pid"]).run();
             assert_eq!((output.status.code(), &*output.stdout), (Some(4), "unknown\n"));
+            // What COMMAND would get makes no difference.
+            for count in 0..4 {
+                let mut command = sandbox.launch(&copy).words(["-F", "--clear-env", "-E", "A=", "true"]).env_clear();
+                for name in ["V0", "V1", "V2"].iter().take(count) {
+                    command = command.env(name, "");
+                }
+                command.run().assert_unable(125, "trust the caller: real and effective ids differ");
+            }
         }
     }
 }

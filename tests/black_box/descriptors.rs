@@ -213,6 +213,20 @@ mod no_close {
         }
     }
 
+    /// What is bgexec's own goes to higher numbers.
+    #[test]
+    fn leaves_the_number_for_the_notification() {
+        for number in 100..105 {
+            let sandbox = Sandbox::new();
+            let option = format!("fd:{number}");
+            let launch = sandbox.bgexec(&["--no-close", "-p", "x.pid", "--notify", &option]);
+            let launch = launch.descriptors(3..100, null());
+            launch.probe(["put", &format!("{number}"), "\n", "stay"]).run().assert_started();
+            assert_eq!(sandbox.pid("x.pid"), sandbox.report().pid, "{option}");
+            sandbox.bgexec(&["-K", "-p", "x.pid"]).run().assert_started();
+        }
+    }
+
     #[test]
     fn leaves_nothing_of_its_own_open() {
         assert_eq!(numbers(&Sandbox::new().start(&["--no-close"])), [0, 1, 2]);

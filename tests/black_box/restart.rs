@@ -1,5 +1,6 @@
 //! `-r`: a supervisor stays, which starts COMMAND again whenever it ends.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -57,6 +58,20 @@ fn await_dead(pids: &[i32]) {
 
 mod runs {
     use super::*;
+
+    /// As without a supervisor, whatever else is asked for.
+    #[test]
+    fn are_where_the_launcher_stays() {
+        for options in [&["-w"][..], &["--init"], &["-w", "-O", "log"]] {
+            let sandbox = Sandbox::new();
+            let copy = sandbox.copy_program(&probe());
+            let name = copy.file_name().and_then(OsStr::to_str).expect("UTF-8");
+            let launch = sandbox.bgexec(options).words(["-r", "-C", "0", &format!("./{name}"), "report", "report"]);
+            let output = launch.run();
+            assert_eq!(output.status.code(), Some(0), "{options:?}: {}", output.stderr);
+            assert_eq!(sandbox.report().cwd, sandbox.directory(), "{options:?}");
+        }
+    }
 
     #[test]
     fn follow_any_end() {
@@ -483,6 +498,21 @@ mod signals {
             await_end(&sandbox);
             assert!(start.elapsed() < Duration::from_secs(10), "at once: {:?}", start.elapsed());
         }
+    }
+
+    #[test]
+    fn stop_a_supervisor_that_cannot_start_the_command_any_more() {
+        let sandbox = Sandbox::new();
+        let copy = sandbox.copy_program(&probe());
+        let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0"]).words([&copy]).words(["exit", "0"]);
+        launch.run().assert_started();
+        let supervisor = sandbox.pid("x.pid");
+        fs::remove_file(&copy).expect("it is ours");
+        eventually("COMMAND is not found", || children(supervisor).is_empty().then_some(()));
+        let start = Instant::now();
+        signal(supervisor, Signal::TERM);
+        await_end(&sandbox);
+        assert!(start.elapsed() < Duration::from_secs(10), "at once: {:?}", start.elapsed());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Signals: what the command gets, and what one does to a launch under way.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 
 use crate::harness::process::{is_alive, signal};
-use crate::harness::{Report, Sandbox, eventually};
+use crate::harness::{Report, Sandbox, bgexec_command, eventually, probe};
 
 /// The set of these signals: bit N-1 for signal N.
 fn set(signals: &[Signal]) -> u64 {
@@ -192,5 +193,29 @@ fn broken_pipe_does_not_end_the_launcher() {
         let output = launch.stderr(writer).run();
         assert_eq!(output.status.code(), Some(127), "{options:?}: {:?}", output.status);
         assert!(!sandbox.exists("x.pid"));
+    }
+}
+
+/// A step that is told to nobody is taken all the same, and the signal for the writer neither ends bgexec nor reaches COMMAND.
+#[test]
+fn broken_pipe_of_a_step_that_is_told_does_no_harm() {
+    for options in [&["-vF"][..], &["-vw"], &["-v", "--init"], &["-vwr", "-C", "0"], &["-vF", "--keep-signals"]] {
+        let sandbox = Sandbox::new();
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
+        drop(reader);
+        let output = sandbox.bgexec(options).probe(["exit", "7"]).stderr(writer).run();
+        assert_eq!(output.status.code(), Some(7), "{options:?}: {:?}", output.status);
+    }
+}
+
+/// The same for a file that may not become any longer.
+#[test]
+fn full_file_of_a_step_that_is_told_does_no_harm() {
+    for options in [&["-vF"][..], &["-vw"]] {
+        let sandbox = Sandbox::new();
+        let script = "ulimit -f 0; exec \"$@\" 2> full";
+        let launch = sandbox.launch(Path::new("/bin/sh")).words(["-c", script, "sh"]).words(bgexec_command());
+        let output = launch.words(options).words([probe()]).words(["exit", "7"]).run();
+        assert_eq!(output.status.code(), Some(7), "{options:?}: {:?}", output.status);
     }
 }

@@ -416,6 +416,17 @@ mod signal {
         assert_eq!(sandbox.pid("x.pid"), pid);
     }
 
+    /// As with kill(1).
+    #[test]
+    fn of_number_0_only_asks() {
+        let sandbox = Sandbox::new();
+        stop(&sandbox, &["-s", "0"]).assert_unable(1, "stop x.pid: not running");
+        start_stubborn(&sandbox);
+        stop(&sandbox, &["-s", "0"]).assert_started();
+        stop(&sandbox, &["-s", "HUP"]).assert_started();
+        assert_taken(&sandbox, &[HUP]);
+    }
+
     #[test]
     fn may_end_the_daemon_whose_pidfile_stays() {
         let sandbox = Sandbox::new();
@@ -430,7 +441,6 @@ mod signal {
     fn that_is_none_is_refused() {
         for value in [
             "",
-            "0",
             "65",
             "-1",
             "SIG",
@@ -952,6 +962,20 @@ mod without_pidfd {
 
 mod without_proc {
     use super::*;
+
+    /// As it is mounted where nobody is to see the processes of others.
+    #[test]
+    fn process_that_is_hidden_is_not_said_to_be_dead() {
+        if is_root() {
+            let sandbox = Sandbox::new();
+            let copy = sandbox.bgexec_for_all();
+            let bystander = Bystander::start(&sandbox);
+            sandbox.write("x.pid", format!("{}\n", bystander.pid()));
+            let launch = sandbox.command(&copy).words(["-T", "-p", "x.pid"]).hiding_processes().by_user(4711);
+            assert_status(&launch.run(), 4, "unknown");
+            bystander.assert_unharmed(&sandbox);
+        }
+    }
 
     #[test]
     fn holder_of_the_lock_is_found() {

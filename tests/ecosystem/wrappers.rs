@@ -173,6 +173,26 @@ fn start_stop_daemon_looks_up_a_relative_program_in_its_directory() {
 }
 
 #[test]
+fn start_stop_daemon_asks_by_signal_0() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        ssd.assert(&["-Sbmp", "a.pid", "-x", "sleep", "--", "60"], 0, "");
+        ssd.assert(&["--stop", "--signal", "0", "--pidfile", "a.pid"], 0, "");
+        ssd.assert(&["-Kqp", "a.pid", "-R", "5"], 0, "");
+    });
+}
+
+#[test]
+fn start_stop_daemon_closes_no_descriptor_in_the_foreground() {
+    under_every_shell("start-stop-daemon", |ssd| {
+        let script = "exec 7< /dev/null; exec \"$@\" -x sh -- -c 'true <&7'";
+        let wrapper = contrib("wrappers").join(ssd.name);
+        let mut command = ssd.room.command("sh");
+        command.args(["-c", script, "sh"]).args(ssd.shell).arg(&wrapper).arg("-S");
+        assert_eq!(status(&run(&mut command)), 0, "under {:?}", ssd.shell);
+    });
+}
+
+#[test]
 fn start_stop_daemon_tries_out_a_start() {
     under_every_shell("start-stop-daemon", |ssd| {
         let start = ["-S", "-bmp", "a.pid", "-x", "sleep", "--", "60"];

@@ -121,7 +121,7 @@ fn refusals(typed: &Outcome) -> BTreeSet<(&'static str, u32)> {
     check(level("nicelevel", -20, 19), "nicelevel", Reason::NOT_A_LEVEL);
     check(level("oom-score-adj", -1000, 1000), "oom-score-adj", Reason::NOT_A_LEVEL);
     check(value("iosched").and_then(reference::io_class).is_some(), "iosched", Reason::NOT_A_CLASS);
-    check(value("signal").and_then(reference::signal).is_some(), "signal", Reason::NOT_A_SIGNAL);
+    check(value("signal").and_then(reference::signal_to_send).is_some(), "signal", Reason::NOT_A_SIGNAL);
     check(value("notify").and_then(reference::notification).is_some(), "notify", Reason::NOT_A_NOTIFICATION);
     check(seconds("notify-timeout"), "notify-timeout", Reason::NOT_A_TIME);
     check(number("alive-after", 1 << 40).is_some(), "alive-after", Reason::NOT_A_TIME);
@@ -143,6 +143,7 @@ fn refusals(typed: &Outcome) -> BTreeSet<(&'static str, u32)> {
         check(has("pidfile"), long, Reason::NEEDS_A_PIDFILE);
         check(typed.command.is_empty(), long, Reason::TAKES_NO_COMMAND);
     }
+    check(!has("status"), "stop", Reason::NOT_WITH_STATUS);
     let is_number = value("user").is_some_and(|user| reference::number(user, 1 << 40).is_some());
     check(!is_number || has("group"), "user", Reason::NEEDS_A_GROUP);
     refusals
@@ -209,7 +210,7 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     same("niceness", plan.value(Value::Nicelevel) == level("nicelevel"));
     same("adjustment", plan.value(Value::OomScoreAdj) == level("oom-score-adj"));
     same("class", plan.value(Value::Iosched) == value("iosched").and_then(reference::io_class).unwrap_or(0));
-    let signal = value("signal").and_then(reference::signal).unwrap_or(15);
+    let signal = value("signal").and_then(reference::signal_to_send).unwrap_or(15);
     same("signal", plan.value(Value::Signal) == signal.into());
     let notify = value("notify").and_then(reference::notification).map_or(0, |number| number.unwrap_or(SOCKET));
     same("notification", plan.value(Value::Notify) == notify);

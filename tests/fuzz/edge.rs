@@ -80,6 +80,7 @@ impl Stack {
         let mut array = vec![words.len()];
         pointers(words, &mut array);
         pointers(environment, &mut array);
+        array.extend([0, 0]); // the end of the auxiliary vector
         let bytes: Vec<u8> = array.iter().flat_map(|word| word.to_ne_bytes()).collect();
         // SAFETY: laid out as it should be, and aligned, since a page's end is; no check keeps it longer than its input.
         unsafe { Vectors::new(self.pointers.put(&bytes).cast()) }

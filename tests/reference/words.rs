@@ -65,6 +65,11 @@ pub fn signal(text: &str) -> Option<u32> {
     SIGNALS.iter().position(|&signal| signal == name).map(|index| index as u32 + 1)
 }
 
+/// The same for one that is sent, which 0 may be.
+pub fn signal_to_send(text: &str) -> Option<u32> {
+    if number(text, 0).is_some() { Some(0) } else { signal(text) }
+}
+
 /// A limit: its resource and both values.
 pub fn limit(text: &str) -> Option<(usize, [u64; 2])> {
     let (name, values) = text.split_once('=')?;

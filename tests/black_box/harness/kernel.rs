@@ -198,6 +198,12 @@ pub fn hide(directory: &CStr) -> io::Result<()> {
     call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
 }
 
+/// Mounts a /proc over the other in which nobody sees the processes of others; call [`leave_mounts`] first.
+pub fn hide_processes() -> io::Result<()> {
+    let kind = c"proc".as_ptr();
+    call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, c"hidepid=2".as_ptr()).map(drop)
+}
+
 /// Makes a directory one that nobody can write to; call [`leave_mounts`] first.
 pub fn make_read_only(directory: &CStr) -> io::Result<()> {
     let directory = directory.as_ptr();

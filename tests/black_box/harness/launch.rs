@@ -231,6 +231,11 @@ impl Launch {
         self.before_exec(kernel::leave_mounts).before_exec(move || kernel::hide(directory))
     }
 
+    /// Where /proc shows nobody the processes of others.
+    pub fn hiding_processes(self) -> Self {
+        self.before_exec(kernel::leave_mounts).before_exec(kernel::hide_processes)
+    }
+
     /// Where a filter refuses a system call.
     pub fn refused(self, refusal: kernel::Refusal) -> Self {
         self.before_exec(move || kernel::refuse(refusal))
