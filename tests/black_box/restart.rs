@@ -59,20 +59,6 @@ fn await_dead(pids: &[i32]) {
 mod runs {
     use super::*;
 
-    /// As without a supervisor, whatever else is asked for.
-    #[test]
-    fn are_where_the_launcher_stays() {
-        for options in [&["-w"][..], &["--init"], &["-w", "-O", "log"]] {
-            let sandbox = Sandbox::new();
-            let copy = sandbox.copy_program(&probe());
-            let name = copy.file_name().and_then(OsStr::to_str).expect("UTF-8");
-            let launch = sandbox.bgexec(options).words(["-r", "-C", "0", &format!("./{name}"), "report", "report"]);
-            let output = launch.run();
-            assert_eq!(output.status.code(), Some(0), "{options:?}: {}", output.stderr);
-            assert_eq!(sandbox.report().cwd, sandbox.directory(), "{options:?}");
-        }
-    }
-
     #[test]
     fn follow_any_end() {
         for end in [["exit", "0"], ["exit", "1"], ["exit", "127"], ["raise", "9"], ["raise", "15"]] {
@@ -442,6 +428,20 @@ mod supervisor {
 /// With `-w` bgexec stays as long as the supervisor, and what comes back is the status of COMMAND's last run.
 mod waited_for {
     use super::*;
+
+    /// As without a supervisor, whatever else is asked for.
+    #[test]
+    fn is_where_the_launcher_stays() {
+        for options in [&["-w"][..], &["--init"], &["-w", "-O", "log"]] {
+            let sandbox = Sandbox::new();
+            let copy = sandbox.copy_program(&probe());
+            let name = copy.file_name().and_then(OsStr::to_str).expect("UTF-8");
+            let launch = sandbox.bgexec(options).words(["-r", "-C", "0", &format!("./{name}"), "report", "report"]);
+            let output = launch.run();
+            assert_eq!(output.status.code(), Some(0), "{options:?}: {}", output.stderr);
+            assert_eq!(sandbox.report().cwd, sandbox.directory(), "{options:?}");
+        }
+    }
 
     #[test]
     fn gives_the_status_of_the_last_run() {

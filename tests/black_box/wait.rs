@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Signal};
 
 use crate::harness::kernel::{self, send};
@@ -193,6 +194,18 @@ mod signals {
         sandbox.report();
         signal(running.pid(), Signal::TERM);
         assert_eq!(running.wait().status.code(), Some(7));
+    }
+
+    /// Nobody reads what it says.
+    #[test]
+    fn that_the_launcher_brings_upon_itself_are_not_the_commands() {
+        for options in [&["-vw"][..], &["-v", "--init"], &["-vwr", "-C", "0"]] {
+            let sandbox = Sandbox::new();
+            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
+            drop(reader);
+            let output = sandbox.bgexec(options).words([probe()]).words(["exit", "7"]).stderr(writer).run();
+            assert_eq!(output.status.code(), Some(7), "{options:?}: {:?}", output.status);
+        }
     }
 
     /// They came before COMMAND was there.
