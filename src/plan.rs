@@ -215,6 +215,8 @@ impl Plan {
             options.settle(Opt::Chdir, Some(ZStr::new(c"/")));
             options.imply(Opt::NeedsHere, !matches!(name.first(), 0 | b'/') && !options.has(Opt::Chroot));
         }
+        // To stay in a directory needs no permission.
+        options.settle(Opt::Chdir, options.value(Opt::Chdir).filter(|directory| *directory != c"."));
         for opt in [Opt::Stdin, Opt::Stdout, Opt::Stderr] {
             let mut file = options.value(opt);
             if opt != Opt::Stdin {

@@ -161,6 +161,8 @@ reasons! {
     INTERRUPTED "interrupted by SIG"
     /// The limit of the resource that is the operand was refused.
     LIMIT_REFUSED "not permitted for RLIMIT_"
+    /// The lockfile or pidfile is COMMAND's own, too.
+    IS_CHILD_PIDFILE "is the child pidfile"
     /// Contradicts `--status`.
     NOT_WITH_STATUS "not with -T"
     /// Contradicts `--foreground`.
@@ -315,6 +317,9 @@ impl Text<'_> {
 /// There is nobody to tell that this was not possible.
 #[inline(never)]
 fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, end: &[Option<Word>; 2]) {
+    // What the kernel sends a writer that nobody reads must neither end it nor be taken for a signal to COMMAND.
+    let mut mask = SignalSet::NONE;
+    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut mask);
     let mut room = room::<LINE>();
     let mut text = Text::new(&mut room, to);
     text.push_line(ZStr::new(if reason.is_some() { c"bgexec: unable to " } else { c"bgexec: " }));
@@ -325,9 +330,6 @@ fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, en
     }
     text.push_words(end);
     text.push_byte(b'\n');
-    // What the kernel sends the writer if that is not possible must neither end it nor be taken for a signal to COMMAND.
-    let mut mask = SignalSet::NONE;
-    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut mask);
     if text.write().is_err() {
         sys::discard_signal(SIGPIPE);
         sys::discard_signal(SIGXFSZ);

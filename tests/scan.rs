@@ -235,7 +235,7 @@ fn order_is_the_one_promised() {
             Step::Signals,
         ],
         &[Step::Signals, Step::Nice, Step::Ioprio, Step::OomScore, Step::Chroot, Step::Chdir, Step::Umask],
-        &[Step::Umask, Step::Limits, Step::Groups, Step::Gid, Step::Uid, Step::NoNewPrivs, Step::Execute],
+        &[Step::Umask, Step::Limits, Step::Groups, Step::Gid, Step::Uid, Step::NoNewPrivs, Step::Follow, Step::Execute],
     ];
     for chain in chains {
         assert!(chain.is_sorted(), "{chain:?}");

@@ -13,7 +13,7 @@ use crate::sys::abi::{
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
 
-/// All that is the launch's own lies below this number.
+/// All that is the launch's own lies below this number, unless `--no-close` leaves it none there.
 const BOUNDARY: u32 = 64;
 
 /// The bounded loop's end, where neither close_range nor /proc tells what is open.
@@ -184,6 +184,6 @@ impl Launch {
 }
 
 /// The bit of a descriptor in [`Launch::used`]: none from the boundary on.
-fn bit(fd: Fd) -> u64 {
+pub(super) fn bit(fd: Fd) -> u64 {
     1_u64.unbounded_shl(fd.0)
 }

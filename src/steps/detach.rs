@@ -4,6 +4,7 @@
 
 use core::hint::black_box;
 
+use super::descriptors::bit;
 use super::wait::{DEATH, reap};
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
@@ -30,7 +31,11 @@ impl Launch {
     #[inline(never)]
     pub(super) fn own_pipe(&mut self) -> Result<[Fd; 2], Reason> {
         let [read, write] = sys::pipe()?;
-        Ok([self.own(read, false)?, self.own(write, false)?])
+        let used = self.used;
+        self.used |= bit(write); // so that the other end is not moved there
+        let read = self.own(read, false)?;
+        self.used = used | bit(read);
+        Ok([read, self.own(write, false)?])
     }
 
     /// Makes the daemon and waits for its verdict.

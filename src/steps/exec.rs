@@ -26,9 +26,6 @@ enum Trial {
 impl Launch {
     /// Becomes COMMAND; returns only why that was not possible.
     pub(super) fn execute(&self) -> Reason {
-        if self.supervisor != 0 && !self.follow_supervisor() {
-            return Reason::ENDED;
-        }
         let mut errno = match self.announce() {
             Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,
@@ -44,10 +41,10 @@ impl Launch {
         errno.into()
     }
 
-    /// Has the kernel kill COMMAND when its supervisor dies, which nobody would be to end it any more; unless that has died.
-    /// The last thing of all: a change of ids undoes it.
-    fn follow_supervisor(&self) -> bool {
-        sys::set_parent_death_signal(SIGKILL).is_ok() && sys::getppid() == self.supervisor
+    /// Has the kernel kill COMMAND when its supervisor dies, after which nobody would end it any more; unless that has died.
+    pub(super) fn follow_supervisor(&self) -> Result<(), Reason> {
+        sys::set_parent_death_signal(SIGKILL)?;
+        if sys::getppid() == self.supervisor { Ok(()) } else { Err(Reason::ENDED) }
     }
 
     /// Tells the launcher that the next call is the `execve` that makes this process COMMAND.

@@ -32,8 +32,10 @@ impl Launch {
         let fd = open_pidfile(self.word(), O_RDWR | O_CREAT)?;
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
-        self.locks[lock as usize] = self.own_once(fd, &others, true)?;
-        Ok(())
+        let own = self.own_once(fd, &others, true)?;
+        self.locks[lock as usize] = own;
+        // Into that goes COMMAND's pid, and into the others none or the supervisor's.
+        if own == others[Lock::ChildPidfile as usize] { Err(Reason::IS_CHILD_PIDFILE) } else { Ok(()) }
     }
 
     /// Closes the files that are to be locked.
@@ -45,8 +47,7 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile, over what was there: to empty it first would cost more than all the rest, and
-    /// leave a moment without a pid.
+    /// Writes the caller's pid into a pidfile, over what was there: to empty it first would cost more than all the rest.
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
         let mut room = room::<16>();

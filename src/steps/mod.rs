@@ -135,7 +135,7 @@ steps! {
     /// Daemon: is in its root directory.
     Chroot "change root to" Chroot Chroot |launch| launch.chroot();
     /// Daemon: is in its working directory.
-    Chdir "change directory to" Chdir Chdir |launch| launch.chdir();
+    Chdir "change directory to" Chdir Chdir |launch| Ok(sys::chdir(launch.word())?);
     /// Daemon: has its file mode creation mask.
     Umask "set umask" Always Umask |launch| launch.set_umask();
     /// Daemon: has its limits.
@@ -148,6 +148,8 @@ steps! {
     Uid "set user" User User |launch| launch.set_uid();
     /// Daemon: gains no privilege any more.
     NoNewPrivs "set no_new_privs" NoNewPrivs Always |_| Ok(sys::set_no_new_privs()?);
+    /// Daemon: is killed with its supervisor. A change of ids would undo that.
+    Follow "follow the supervisor" Restart Always |launch| launch.follow_supervisor();
     /// Daemon: has become COMMAND.
     Execute "execute" Always Command |launch| Err(launch.execute());
     /// Launcher: COMMAND is ready, or has ended.
@@ -272,6 +274,8 @@ impl Launch {
                 self.shared = false;
                 first = Step::Pipe;
             } else {
+                // In the foreground signals are no longer blocked: none is to come before all is unmade and told.
+                let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut self.mask);
                 // Whoever runs already has its pidfile, locked or not.
                 if !(reason.is(Reason::RUNNING) && self.step != Step::LockLockfile) {
                     self.release(self.null); // so that there is a number to look at /proc with
@@ -338,14 +342,6 @@ impl Launch {
     fn chroot(&self) -> Result<(), Reason> {
         sys::chroot(self.word())?;
         Ok(sys::chdir(ZStr::new(c"/"))?)
-    }
-
-    /// Changes the working directory. To stay in it needs no permission.
-    fn chdir(&self) -> Result<(), Reason> {
-        if self.word() != c"." {
-            sys::chdir(self.word())?;
-        }
-        Ok(())
     }
 
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.

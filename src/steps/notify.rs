@@ -22,7 +22,8 @@ impl Launch {
     pub(super) fn open_notification(&mut self) -> Result<(), Reason> {
         if self.plan.value(Value::Notify) == scan::SOCKET {
             let mut address = [0; 16];
-            self.notification[0] = sys::notification_socket(&mut address)?;
+            let socket = sys::notification_socket(&mut address)?;
+            self.notification[0] = self.own(socket, false)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
             let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0).ok_or(Errno::NOMEM)?;
             self.plan.options.vectors.remove(variable);

@@ -61,7 +61,7 @@ impl Launch {
 
     /// Starts COMMAND the first time, and tells the launcher what came of that.
     fn start_supervising(&mut self) -> Result<(), Reason> {
-        if !self.plan.keeps_surroundings() {
+        if self.plan.options.has(Opt::Chdir) {
             // A directory that nobody needs any more can be unmounted; else relative paths are meant in it as before.
             if self.plan.has_relative_path() {
                 self.keep_directory()?;

@@ -1,6 +1,6 @@
 //! `--notify`: the launcher returns when COMMAND says that it is ready, or says why it never will be.
 
-use std::fs;
+use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Signal, geteuid};
@@ -349,6 +349,21 @@ mod descriptor {
         }
         let output = Sandbox::new().bgexec(&["-F", "--notify", "fd:7", "true"]).run();
         output.assert_unable(125, "use --notify fd:7: not with -F");
+    }
+}
+
+/// Whatever numbers are left for what bgexec opens for it.
+#[test]
+fn is_heard_however_many_descriptors_are_open() {
+    for highest in 55..70 {
+        for (way, verb) in [("socket", &["notify", "READY=1"][..]), ("fd:62", &["put", "62", "\n"])] {
+            let sandbox = Sandbox::new();
+            let null = File::open("/dev/null").expect("it is there");
+            let launch = sandbox.bgexec(&["--notify", way, "-p", "x.pid"]).descriptors(3..=highest, null);
+            launch.words([probe()]).words(verb).words(["stay"]).run().assert_started();
+            assert!(is_alive(sandbox.pid("x.pid")), "{way}, 3 to {highest} are open");
+            sandbox.bgexec(&["-K", "-p", "x.pid"]).run().assert_started();
+        }
     }
 }
 

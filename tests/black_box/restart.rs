@@ -1,14 +1,16 @@
 //! `-r`: a supervisor stays, which starts COMMAND again whenever it ends.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::Signal;
 
+use crate::harness::kernel::Refusal;
 use crate::harness::process::{Stat, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
     FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, eventually_counts,
@@ -426,6 +428,45 @@ mod supervisor {
 }
 
 /// With `-w` bgexec stays as long as the supervisor, and what comes back is the status of COMMAND's last run.
+#[test]
+fn stays_in_a_directory_that_may_not_be_entered() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let copy = sandbox.bgexec_for_all();
+    let directory = sandbox.make_directory("closed");
+    fs::set_permissions(&directory, Permissions::from_mode(0o700)).expect("it is ours");
+    for options in [&[][..], &["-r", "-C", "0"]] {
+        let launch = sandbox.command(&copy).words(["-c", "."]).words(options).words(["/bin/true"]);
+        launch.directory(&directory).by_user(4711).run().assert_started();
+    }
+}
+
+/// Which of the two pids would be in it?
+#[test]
+fn has_a_pidfile_of_its_own() {
+    for option in ["-p", "-l"] {
+        let sandbox = Sandbox::new();
+        sandbox.write("x", "");
+        symlink(".", sandbox.path("here")).expect("it is ours");
+        let output = sandbox.bgexec(&["-r", option, "x", "--child-pidfile", "here/x"]).probe(["stay"]).run();
+        output.assert_unable(125, "open x: is the child pidfile");
+        assert!(sandbox.is_deserted());
+    }
+}
+
+/// Without that it would not go with its supervisor.
+#[test]
+fn does_not_run_where_nothing_ends_it_with_the_supervisor() {
+    let sandbox = Sandbox::new();
+    let launch = sandbox.bgexec(&["-r", "-p", "x.pid"]).probe(["stay"]);
+    let refusal = Refusal { call: sc::nr::PRCTL, second: None, errno: Errno::PERM };
+    let output = launch.refused(refusal).run();
+    output.assert_unable(125, "follow the supervisor: Operation not permitted");
+    assert!(sandbox.is_deserted() && !sandbox.exists("x.pid"));
+}
+
 mod waited_for {
     use super::*;
 

@@ -189,10 +189,13 @@ fn broken_pipe_does_not_end_the_launcher() {
         let sandbox = Sandbox::new();
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
         drop(reader);
-        let launch = sandbox.bgexec(options).words(["/nonexistent/command"]);
-        let output = launch.stderr(writer).run();
-        assert_eq!(output.status.code(), Some(127), "{options:?}: {:?}", output.status);
-        assert!(!sandbox.exists("x.pid"));
+        // The message is written at once, or in parts.
+        for command in ["/nonexistent/command", &"/x".repeat(500)] {
+            let writer = writer.try_clone().expect("descriptors are free");
+            let output = sandbox.bgexec(options).words([command]).stderr(writer).run();
+            assert_eq!(output.status.code(), Some(127), "{options:?}: {:?}", output.status);
+            assert!(!sandbox.exists("x.pid"));
+        }
     }
 }
 
@@ -203,7 +206,9 @@ fn broken_pipe_of_a_step_that_is_told_does_no_harm() {
         let sandbox = Sandbox::new();
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
         drop(reader);
-        let output = sandbox.bgexec(options).probe(["exit", "7"]).stderr(writer).run();
+        let long = format!("/{}", "./".repeat(500));
+        let launch = sandbox.bgexec(options).words(["-c", &long]).probe(["exit", "7"]);
+        let output = launch.stderr(writer).run();
         assert_eq!(output.status.code(), Some(7), "{options:?}: {:?}", output.status);
     }
 }

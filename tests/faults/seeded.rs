@@ -105,7 +105,7 @@ const SEEDS: &[Seed] = &[
     Seed {
         name: "an error of chdir is ignored",
         file: "src/steps/mod.rs",
-        edits: &[("sys::chdir(self.word())?;", "let _ = sys::chdir(self.word());")],
+        edits: &[("|launch| Ok(sys::chdir(launch.word())?);", "|launch| Ok(drop(sys::chdir(launch.word())));")],
         words: "-c /tmp",
         trial: Trial::Refuses(sc::nr::CHDIR, EACCES),
     },

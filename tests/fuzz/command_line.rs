@@ -257,7 +257,7 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     same("is searched", plan.is_searched() == (!name.is_empty() && !name.contains('/')));
 
     let stays_here = (foreground || wait) && !has("chroot");
-    let chdir = value("chdir").or((!stays_here).then_some("/"));
+    let chdir = value("chdir").or((!stays_here).then_some("/")).filter(|&directory| directory != ".");
     same("directory", plan.options.value(Opt::Chdir).map(string).as_deref() == chdir);
     let leaves = !has("chdir") && !stays_here && !has("chroot");
     same("needs here", plan.needs_here() == (leaves && !name.is_empty() && !name.starts_with('/')));

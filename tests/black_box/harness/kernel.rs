@@ -162,6 +162,7 @@ fn as_i386(refusal: Refusal) -> (u32, u32) {
         sc::nr::NEWFSTATAT | sc::nr::FSTAT => 300,
         sc::nr::OPENAT => 295,
         sc::nr::PIPE2 => 331,
+        sc::nr::PRCTL => 172,
         sc::nr::PRLIMIT64 => 340,
         sc::nr::READ => 3,
         sc::nr::RT_SIGACTION => 174,
