@@ -80,11 +80,8 @@ const SEEDS: &[Seed] = &[
     },
     Seed {
         name: "a killed supervisor leaves its COMMAND behind",
-        file: "src/steps/exec.rs",
-        edits: &[(
-            "if self.supervisor != 0 && !self.follow_supervisor() {",
-            "if self.supervisor == 1 && !self.follow_supervisor() {",
-        )],
+        file: "src/steps/mod.rs",
+        edits: &[("|launch| launch.follow_supervisor();", "|_| Ok(());")],
         words: "-r -R 60 -l DIR/lock",
         trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
     },
