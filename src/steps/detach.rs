@@ -100,10 +100,16 @@ impl Launch {
         })
     }
 
-    /// How the leader is made, who may be the daemon. If not, it changes nothing but its session: what the daemon needs a copy
-    /// of is not copied for the leader as well.
+    /// How the leader is made, who may be the daemon. If not, it changes nothing but its session: where it shares the descriptor
+    /// table, it shares what else the daemon needs a copy of.
     fn leader_flags(&self) -> u32 {
-        if self.plan.leads_session() { self.daemon_flags() } else { VFORK | CLONE_FS | CLONE_SIGHAND }
+        if self.plan.leads_session() {
+            self.daemon_flags()
+        } else if self.shared {
+            VFORK | CLONE_FS | CLONE_SIGHAND
+        } else {
+            VFORK
+        }
     }
 
     /// How the daemon is made: a supervisor executes nothing, so that nobody can wait for that.
