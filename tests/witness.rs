@@ -59,8 +59,8 @@ fn witness() -> BTreeMap<&'static str, usize> {
         ppoll PPOLL
         prctl PRCTL
         pread64 PREAD64
-        pwrite64 PWRITE64
         prlimit64 PRLIMIT64
+        pwrite64 PWRITE64
         read READ
         recvmsg RECVMSG
         rt_sigaction RT_SIGACTION

@@ -42,11 +42,11 @@ impl Launch {
             loop {
                 number -= 1;
                 if number < 3 {
-                    let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
-                    let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
                     if !all_stay {
                         return Err(Errno::MFILE.into());
                     }
+                    let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
+                    let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
                     to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
                     sys::close(fd);
                     break;

@@ -3,10 +3,8 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 
-use rustix::pipe::{PipeFlags, pipe_with};
-
 use crate::harness::process::is_alive;
-use crate::harness::{Output, Sandbox, bgexec, eventually, is_root, kernel, skip};
+use crate::harness::{Output, Sandbox, bgexec, eventually, is_root, kernel, skip, unread_pipe};
 
 #[track_caller]
 fn assert_refused(words: &[&str], message: &str) {
@@ -317,8 +315,7 @@ mod print_pid {
     #[test]
     fn to_a_pipe_that_nobody_reads_is_a_failure() {
         let sandbox = Sandbox::new();
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
-        drop(reader);
+        let writer = unread_pipe();
         let output = sandbox.bgexec(&["--print-pid", "-p", "x.pid"]).stdout(writer).probe(["stay"]).run();
         assert_failure(&sandbox, &output, "Broken pipe");
     }

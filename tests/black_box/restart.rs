@@ -427,7 +427,6 @@ mod supervisor {
     }
 }
 
-/// With `-w` bgexec stays as long as the supervisor, and what comes back is the status of COMMAND's last run.
 #[test]
 fn stays_in_a_directory_that_may_not_be_entered() {
     if !is_root() {
@@ -467,6 +466,7 @@ fn does_not_run_where_nothing_ends_it_with_the_supervisor() {
     assert!(sandbox.is_deserted() && !sandbox.exists("x.pid"));
 }
 
+/// With `-w` bgexec stays as long as the supervisor, and what comes back is the status of COMMAND's last run.
 mod waited_for {
     use super::*;
 

@@ -4,11 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Signal;
 
 use crate::harness::process::{is_alive, signal};
-use crate::harness::{Report, Sandbox, bgexec_command, eventually, probe};
+use crate::harness::{Report, Sandbox, bgexec_command, eventually, probe, unread_pipe};
 
 /// The set of these signals: bit N-1 for signal N.
 fn set(signals: &[Signal]) -> u64 {
@@ -187,8 +186,7 @@ mod during_the_launch {
 fn broken_pipe_does_not_end_the_launcher() {
     for options in [&["-p", "x.pid"][..], &["-F", "-p", "x.pid"]] {
         let sandbox = Sandbox::new();
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
-        drop(reader);
+        let writer = unread_pipe();
         // The message is written at once, or in parts.
         for command in ["/nonexistent/command", &"/x".repeat(500)] {
             let writer = writer.try_clone().expect("descriptors are free");
@@ -204,8 +202,7 @@ fn broken_pipe_does_not_end_the_launcher() {
 fn broken_pipe_of_a_step_that_is_told_does_no_harm() {
     for options in [&["-vF"][..], &["-vF", "--keep-signals"]] {
         let sandbox = Sandbox::new();
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
-        drop(reader);
+        let writer = unread_pipe();
         let long = format!("/{}", "./".repeat(500));
         let launch = sandbox.bgexec(options).words(["-c", &long]).probe(["exit", "7"]);
         let output = launch.stderr(writer).run();

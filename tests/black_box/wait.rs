@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Signal};
 
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, children, is_alive, kill, lock, signal};
-use crate::harness::{FAILURES, Legacy, Role, Sandbox, Terminal, at_most, eventually, probe};
+use crate::harness::{FAILURES, Legacy, Role, Sandbox, Terminal, at_most, eventually, probe, unread_pipe};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -201,8 +200,7 @@ mod signals {
     fn that_the_launcher_brings_upon_itself_are_not_the_commands() {
         for options in [&["-vw"][..], &["-v", "--init"], &["-vwr", "-C", "0"]] {
             let sandbox = Sandbox::new();
-            let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
-            drop(reader);
+            let writer = unread_pipe();
             let output = sandbox.bgexec(options).words([probe()]).words(["exit", "7"]).stderr(writer).run();
             assert_eq!(output.status.code(), Some(7), "{options:?}: {:?}", output.status);
         }

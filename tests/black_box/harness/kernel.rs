@@ -199,10 +199,10 @@ pub fn hide(directory: &CStr) -> io::Result<()> {
     call!(MOUNT, kind, directory.as_ptr(), kind, 0, c"mode=755".as_ptr()).map(drop)
 }
 
-/// Mounts a /proc over the other in which nobody sees the processes of others; call [`leave_mounts`] first.
-pub fn hide_processes() -> io::Result<()> {
+/// Mounts a /proc over the other, with options for that; call [`leave_mounts`] first.
+pub fn mount_proc(options: &CStr) -> io::Result<()> {
     let kind = c"proc".as_ptr();
-    call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, c"hidepid=2".as_ptr()).map(drop)
+    call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, options.as_ptr()).map(drop)
 }
 
 /// Makes a directory one that nobody can write to; call [`leave_mounts`] first.
@@ -225,8 +225,7 @@ pub fn become_pid_1() -> io::Result<()> {
     if child == 0 {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         leave_mounts()?;
-        let kind = c"proc".as_ptr();
-        return call!(MOUNT, kind, c"/proc".as_ptr(), kind, 0, 0).map(drop);
+        return mount_proc(c"");
     }
     // std waits until its pipe to the child is closed.
     if call!(CLOSE_RANGE, 3, u32::MAX, 0).is_err() {

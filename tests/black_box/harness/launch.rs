@@ -233,7 +233,7 @@ impl Launch {
 
     /// Where /proc shows nobody the processes of others.
     pub fn hiding_processes(self) -> Self {
-        self.before_exec(kernel::leave_mounts).before_exec(kernel::hide_processes)
+        self.before_exec(kernel::leave_mounts).before_exec(|| kernel::mount_proc(c"hidepid=2"))
     }
 
     /// Where a filter refuses a system call.

@@ -20,6 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// How long anything may take before the test fails: far more than it needs on a busy machine.
@@ -57,6 +58,12 @@ pub fn eventually_counts(what: &str, goal: usize, mut count: impl FnMut() -> usi
 pub fn assert_at_end(reader: OwnedFd) {
     fcntl_setfl(&reader, OFlags::NONBLOCK).expect("it is ours"); // else a daemon that has it is waited for without an end
     eventually("nobody has the other end", || matches!(rustix::io::read(&reader, &mut [0_u8; 1]), Ok(0)).then_some(()));
+}
+
+/// The end of a pipe to write to, which nobody reads.
+pub fn unread_pipe() -> OwnedFd {
+    let (_, writer) = pipe_with(PipeFlags::CLOEXEC).expect("descriptors are free");
+    writer
 }
 
 /// The most that something may take, which natively is this much.
