@@ -26,12 +26,10 @@ pub const ENOSYS: i32 = 38;
 /// How long a process of a launch may live before it executes something.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A supervisor that is in this call of ppoll has nothing to do any more: the two before only look at its outputs.
-const RESTING: usize = 3;
-
 /// Requests and options of ptrace, by their names in the kernel's headers.
 mod abi {
     pub const TRACEME: usize = 0;
+    pub const PEEKDATA: usize = 2;
     pub const POKEUSER: usize = 6;
     pub const DETACH: usize = 17;
     pub const SYSCALL: usize = 24;
@@ -110,9 +108,9 @@ pub struct Trace {
 struct Tracee {
     process: usize,
     calls: usize,
-    polls: usize,
     failing: Option<i32>,
     is_ready: bool,
+    is_resting: bool,
     is_stopping: bool,
     is_leaving: bool,
 }
@@ -145,6 +143,14 @@ fn watch() {
 fn request(what: usize, pid: i32, address: usize, value: usize) -> isize {
     // SAFETY: what points, points to a live value of the right size.
     unsafe { sc::syscall!(PTRACE, what, pid, address, value) as isize }
+}
+
+/// Whether a process has a struct timespec of nothing there: seconds and nanoseconds.
+fn is_nothing(pid: i32, address: usize) -> bool {
+    [address, address + 8].into_iter().all(|address| {
+        let mut word = 0_u64;
+        request(abi::PEEKDATA, pid, address, (&raw mut word) as usize) == 0 && word == 0
+    })
 }
 
 /// Sends a signal.
@@ -343,11 +349,10 @@ impl Traced {
             }
             _ => {}
         }
-        if number == sc::nr::PPOLL && pid != self.launcher {
-            tracee.polls += 1;
-            if self.over {
-                tracee.leave_if_resting(pid);
-            }
+        // A poll that may last: a supervisor that only looks at its outputs, or for a signal, has a time of nothing.
+        tracee.is_resting = number == sc::nr::PPOLL && pid != self.launcher && !is_nothing(pid, call[6] as usize);
+        if self.over {
+            tracee.leave_if_resting(pid);
         }
     }
 }
@@ -355,7 +360,7 @@ impl Traced {
 impl Tracee {
     /// Stops a supervisor that rests, so that the tracer can let go of it: it never sees that signal.
     fn leave_if_resting(&mut self, pid: i32) {
-        if self.polls >= RESTING && !self.is_leaving {
+        if self.is_resting && !self.is_leaving {
             self.is_leaving = true;
             signal(pid, SIGSTOP);
         }

@@ -185,8 +185,6 @@ fn shares_a_stack(trace: &Trace) -> bool {
 /// The same for the next launch: it works, unless the first one's runs; and then it works once that is gone.
 pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String> {
     let pidfile = directory.join("pid");
-    // COMMAND's own, which a supervisor without a launcher makes unseen by the tracer, and which goes with it.
-    let command = fs::read_to_string(directory.join("child")).ok().and_then(|pid| pid.trim_end().parse().ok());
     let next = start(case, directory, None, None);
     let broken = match next.status() {
         Some(0) => {
@@ -197,7 +195,7 @@ pub fn of_the_next(case: Case, first: &Start, directory: &Path) -> Option<String
         }
         Some(1) => {
             let named = next.stderr.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
-            if !named.is_some_and(|pid: i32| first.trace.made.contains(&pid) || command == Some(pid)) {
+            if !named.is_some_and(|pid| first.trace.made.contains(&pid)) {
                 Some(format!("a stranger is taken for ours: {:?}", next.stderr))
             } else if case.has("-p") && !pidfile.exists() && named.is_some_and(|pid| !first.dies(pid, 20)) {
                 // One that is on its way out removes it before it ends.
