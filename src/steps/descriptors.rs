@@ -31,48 +31,44 @@ impl Launch {
     }
 
     /// Makes a descriptor the launch's own: one below the boundary, on no number that COMMAND counts on. A lock's goes
-    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it, and is the only one to outlive
-    /// `execve`, unless a supervisor has it. Where all stay and leave no number below the boundary, it is a higher one.
+    /// to the highest such number, where no script's `exec 3>` or `exec 9>` closes it.
     pub(super) fn own(&mut self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
+        let moves = lock || fd.0 >= BOUNDARY || self.used >> fd.0 & 1 != 0;
+        let own = if moves { self.move_to_highest(fd, lock)? } else { fd };
+        self.used |= bit(own);
+        Ok(own)
+    }
+
+    /// Moves a descriptor to the highest free number below the boundary; where all stay and leave none there, to a higher
+    /// one. Only a lock's outlives `execve`, unless a supervisor has it.
+    fn move_to_highest(&self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
-        let mut number = BOUNDARY;
-        let mut to = fd;
-        if lock || fd.0 >= BOUNDARY || self.used >> fd.0 & 1 != 0 {
-            let outlives = lock && !self.plan.options.has(Opt::Restart);
-            loop {
-                number -= 1;
-                if number < 3 {
-                    if !all_stay {
-                        return Err(Errno::MFILE.into());
-                    }
-                    let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
-                    let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
-                    to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
+        let outlives = lock && !self.plan.options.has(Opt::Restart);
+        for number in (3..BOUNDARY).rev() {
+            let to = Fd(number);
+            if self.used >> number & 1 != 0 || to != fd && all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
+                continue;
+            }
+            if to == fd {
+                sys::fcntl(fd, F_SETFD, if outlives { 0 } else { FD_CLOEXEC })?;
+                return Ok(fd);
+            }
+            match sys::dup3(fd, to, if outlives { 0 } else { O_CLOEXEC }) {
+                Err(errno) if errno.is(EBADF) => {} // beyond RLIMIT_NOFILE
+                copied => {
+                    copied?;
                     sys::close(fd);
-                    break;
-                }
-                to = Fd(number);
-                if self.used.unbounded_shr(number) & 1 != 0 {
-                    continue;
-                }
-                if to == fd {
-                    sys::fcntl(fd, F_SETFD, if outlives { 0 } else { FD_CLOEXEC })?;
-                    break;
-                }
-                if all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
-                    continue;
-                }
-                match sys::dup3(fd, to, if outlives { 0 } else { O_CLOEXEC }) {
-                    Err(errno) if errno.is(EBADF) => {} // beyond RLIMIT_NOFILE
-                    copied => {
-                        copied?;
-                        sys::close(fd);
-                        break;
-                    }
+                    return Ok(to);
                 }
             }
         }
-        self.used |= bit(to);
+        if !all_stay {
+            return Err(Errno::MFILE.into());
+        }
+        let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
+        let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
+        let to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
+        sys::close(fd);
         Ok(to)
     }
 
