@@ -78,7 +78,7 @@
 //!
 //! let place = |wanted| ORDER.iter().position(|&step| step == wanted).expect("every step has its place");
 //! assert!(place(Step::OpenPidfile) < place(Step::Chdir));
-//! assert!(place(Step::LockPidfile) < place(Step::Truncate) && place(Step::Truncate) < place(Step::Record));
+//! assert!(place(Step::LockPidfile) < place(Step::TruncateStdout) && place(Step::TruncateStdout) < place(Step::Record));
 //! assert!(place(Step::Groups) < place(Step::Gid) && place(Step::Gid) < place(Step::Uid));
 //! assert!(place(Step::Uid) < place(Step::Execute));
 //! ```
@@ -88,7 +88,8 @@
 //! These are held by a test that reads the sources:
 //!
 //! - Parsing never touches the kernel: `options`, `plan`, `scan` and `passwd` make no system call.
-//! - Only `report` writes to the terminal, and only in the launcher (with `--foreground`, in the one process there is).
+//! - Only `report` writes to the terminal, and only in the launcher (with `--foreground`, in the one process there is; a
+//!   supervisor tells COMMAND's standard error of a later start that fails).
 //! - No writable static, no heap, no reachable panic: a release that has one does not link; with `core::fmt` it would not
 //!   keep within its size.
 //! - Every file that the user named is opened before the first `chdir` or `chroot`.

@@ -40,8 +40,12 @@ fn main(vectors: Vectors) -> u32 {
     if plan.options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
         let _ = sys::rt_sigprocmask(mask.with(SIGPIPE), &mut { mask });
-        launch.step = Step::Stop;
-        return match stop::stop(&launch.plan) {
+        launch.step = Step::Fill;
+        let filled = launch.fill();
+        return match filled.and_then(|()| {
+            launch.step = Step::Stop;
+            stop::stop(&launch.plan)
+        }) {
             Ok(()) => 0,
             Err(reason) => report::failure(launch, reason),
         };

@@ -175,9 +175,6 @@ impl Plan {
         {
             return Err(Reason::NEEDS_A_GROUP);
         }
-        if let Some(name) = options.value(Opt::Argv0) {
-            self.command.set(name);
-        }
         options.settle(Opt::Command, command);
         self.conclude(pid_1);
         Ok(())

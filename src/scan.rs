@@ -142,19 +142,19 @@ pub struct Schedule {
     rest: Word,
     /// What is repeated at its end; empty if nothing is.
     again: Word,
-    /// Where one number of seconds stands in the place of a schedule: the first signal of the usual one, and its times.
-    usual: [u64; 2],
+    /// Where one number of seconds stands in the place of a schedule: its item, and the first signal of the usual one.
+    usual: Option<(Item, u64)>,
 }
 
 impl Schedule {
     /// The schedule that was `given`, or else the `usual` one. One number alone is the usual one with other times, and with
     /// `signal` in the place of TERM.
     pub fn new(given: Option<Word>, usual: Word, signal: u64) -> Schedule {
-        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: [0; 2] };
+        let mut schedule = Schedule { rest: given.unwrap_or(usual), again: ZStr::new(c""), usual: None };
         if let Some((wait, rest)) = seconds(schedule.rest)
             && rest.first() == 0
         {
-            schedule.usual = [signal, wait << 7];
+            schedule.usual = Some((Item(wait << 7), signal));
             schedule.rest = usual;
         }
         schedule
@@ -171,10 +171,9 @@ impl Iterator for Schedule {
         }
         let (mut item, behind) = item(self.rest)?;
         self.rest = if behind.first() == 0 { self.again } else { behind.rest() };
-        let [signal, wait] = self.usual;
-        if signal != 0 {
+        if let Some((wait, signal)) = self.usual {
             match item.signal() {
-                0 => item = Item(wait),
+                0 => item = wait,
                 SIGTERM => item = Item(signal),
                 _ => {}
             }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
+use crate::options::Opt;
 use crate::report::Reason;
 use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX, SIGKILL};
 use crate::sys::zstr::{Word, Words, ZStr};
@@ -26,6 +27,9 @@ enum Trial {
 impl Launch {
     /// Becomes COMMAND; returns only why that was not possible.
     pub(super) fn execute(&self) -> Reason {
+        let plan = &self.plan;
+        // Each time: a supervisor has this memory in common with the run before, which may have put a script's path there.
+        plan.command.set(plan.options.value(Opt::Argv0).unwrap_or(plan.name()));
         let mut errno = match self.announce() {
             Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,

@@ -64,6 +64,16 @@ impl Launch {
         remove(self.locks[Lock::Pidfile as usize], self.directory, self.plan.pidfile());
     }
 
+    /// The same where nothing was written: a pidfile that is not empty is not this launch's.
+    pub(super) fn remove_empty_pidfiles(&mut self) {
+        for pidfile in &mut self.locks {
+            if sys::size(*pidfile) != Ok(0) {
+                *pidfile = Fd::NONE;
+            }
+        }
+        self.remove_pidfiles();
+    }
+
     /// Keeps the directory where bgexec was started, so that a relative path is meant in it also after it was left.
     pub(super) fn keep_directory(&mut self) -> Result<(), Reason> {
         if self.directory == Fd::CWD {

@@ -116,8 +116,10 @@ steps! {
     LockLockfile "lock" Lockfile Lockfile |launch| launch.lock(Lock::Lockfile);
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
     LockPidfile "lock" Pidfile Pidfile |launch| launch.lock(Lock::Pidfile);
-    /// Daemon: the output files are empty.
-    Truncate "truncate" Truncate Stdout |launch| launch.truncate();
+    /// Daemon: the file of standard output is empty.
+    TruncateStdout "truncate" Truncate Stdout |launch| launch.truncate(1);
+    /// Daemon: so is that of standard error.
+    TruncateStderr "truncate" Truncate Stderr |launch| launch.truncate(2);
     /// Daemon: the pidfile holds its pid.
     Record "write" Pidfile Pidfile |launch| launch.write_pid(Lock::Pidfile);
     /// Daemon: is the supervisor, and has made the process that takes the steps from here on.
@@ -193,22 +195,22 @@ pub struct Launch {
     notification: [Fd; 2],
     /// What standard input, output and error are to be; none where they stay.
     streams: [Fd; 3],
-    /// What was asked for.
-    pub plan: Plan,
-    /// The exit status that COMMAND's last run under a supervisor gave.
-    status_of_run: u32,
     /// The supervisor's signals.
     signals: Fd,
     /// Its output files.
     outputs: [supervise::Output; 2],
+    /// What was asked for.
+    pub plan: Plan,
+    /// The exit status that COMMAND's last run under a supervisor gave.
+    status_of_run: u32,
     /// The inherited file mode creation mask.
     umask: u32,
+    /// Who COMMAND runs as.
+    identity: identity::Identity,
     /// The inherited signal mask.
     mask: SignalSet,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
-    /// Who COMMAND runs as.
-    identity: identity::Identity,
 }
 
 impl Launch {
@@ -256,6 +258,7 @@ impl Launch {
             self.here = sys::getcwd();
         }
         let mut first = Step::Trust;
+        let mut tries = u8::MAX;
         loop {
             let done = if self.plan.foreground() {
                 self.take(first, ORDER.len())
@@ -265,8 +268,10 @@ impl Launch {
             let Err(reason) = done else {
                 return Ok(());
             };
-            if reason == Reason::PATH_CHANGED {
-                // Somebody removed the file in between: whoever may have to remove it must have the new one.
+            if reason == Reason::PATH_CHANGED && tries > 0 {
+                // Somebody removed the file in between: whoever may have to remove it must have the new one. If that happens
+                // again and again it is the path that leads elsewhere in the daemon, as by a descriptor that it has not.
+                tries -= 1;
                 self.release_locks();
                 first = Step::OpenChildPidfile;
             } else if self.step == Step::Unshare && self.shared {
@@ -276,10 +281,13 @@ impl Launch {
             } else {
                 // In the foreground signals are no longer blocked: none is to come before all is unmade and told.
                 let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut self.mask);
-                // Whoever runs already has its pidfile, locked or not.
-                if !(reason.is(Reason::RUNNING) && self.step != Step::LockLockfile) {
-                    self.release(self.null); // so that there is a number to look at /proc with
+                self.release(self.null); // so that there is a number to look at /proc with
+                // Before all locks are taken, what stands in a pidfile is somebody else's. (Of a daemon that was killed nobody
+                // knows how far it came.)
+                if self.step > Step::LockPidfile || self.step == Step::Daemon {
                     self.remove_pidfiles();
+                } else {
+                    self.remove_empty_pidfiles();
                 }
                 return Err(reason);
             }

@@ -9,7 +9,7 @@ use crate::report::Reason;
 use crate::scan;
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Errno, Fd, Pid, PollFd, SOCKET_NAME, SignalSet, Time};
+use crate::sys::{self, Deadline, Errno, Fd, Pid, PollFd, SOCKET_NAME, SignalSet};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
 const DYING: u64 = 200;
@@ -51,28 +51,26 @@ impl Launch {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         if self.notification[0].is_some() {
-            let time = match self.plan.value(Value::NotifyTimeout) {
-                0 => Time::ENDLESS,
-                time => Time::new(time),
+            let deadline = match self.plan.value(Value::NotifyTimeout) {
+                0 => Deadline::NEVER,
+                time => Deadline::after(time),
             };
-            self.wait_for(self.notification[0], time, Err(Reason::NOT_READY))?;
+            self.wait_for(self.notification[0], deadline, Err(Reason::NOT_READY))?;
+            // What COMMAND says from now on nobody reads: it is to fail, and not to wait for that.
+            self.release(self.notification[0]);
         }
         if self.plan.options.has(Opt::AliveAfter) {
-            self.wait_for(Fd::NONE, Time::new(self.plan.value(Value::AliveAfter)), Ok(()))?;
+            self.wait_for(Fd::NONE, Deadline::after(self.plan.value(Value::AliveAfter)), Ok(()))?;
         }
         Ok(())
     }
 
-    /// Waits for a notification from `source`. What the end of the `time` means is the `verdict`.
-    fn wait_for(&self, mut source: Fd, mut time: Time, mut verdict: Result<(), Reason>) -> Result<(), Reason> {
+    /// Waits for a notification from `source`. What it means that the `deadline` is past is the `verdict`.
+    fn wait_for(&self, mut source: Fd, mut deadline: Deadline, mut verdict: Result<(), Reason>) -> Result<(), Reason> {
         let signals = sys::signalfd(SIGNALS)?;
         loop {
             let mut polled = [PollFd::new(signals, POLLIN), PollFd::new(source, POLLIN)];
-            sys::ppoll(&mut polled, &mut time)?;
-            if time == Time::OVER {
-                // Of the end of a daemon that is not its child, as where CLONE_PARENT is refused, no signal tells the launcher.
-                return self.ended().map_or(verdict, Err);
-            }
+            sys::ppoll(&mut polled, deadline)?;
             if polled[0].is_ready() {
                 let signal = sys::read_signal(signals)?;
                 if signal != SIGCHLD {
@@ -80,11 +78,11 @@ impl Launch {
                 }
             }
             if polled[1].is_ready() {
-                match self.hear(&mut time) {
+                match self.hear(&mut deadline) {
                     Err(Reason::NOT_READY) => {}
                     Err(Reason::CLOSED) => {
                         // It is dying, or has only closed the descriptor.
-                        (source, time, verdict) = (Fd::NONE, Time::new(DYING), Err(Reason::CLOSED));
+                        (source, deadline, verdict) = (Fd::NONE, Deadline::after(DYING), Err(Reason::CLOSED));
                     }
                     heard => return heard,
                 }
@@ -95,15 +93,19 @@ impl Launch {
             {
                 return Err(reason);
             }
+            if deadline.is_past() {
+                // Of the end of a daemon that is not its child, as where CLONE_PARENT is refused, no signal tells the launcher.
+                return self.ended().map_or(verdict, Err);
+            }
         }
     }
 
-    /// Takes what there is of a notification, which may extend the time.
+    /// Takes what there is of a notification, which may put the deadline off.
     ///
     /// # Errors
     /// `NOT_READY`: nothing that ends the wait; `CLOSED`: there is nothing more to come; why it has failed.
     #[inline(never)]
-    fn hear(&self, time: &mut Time) -> Result<(), Reason> {
+    fn hear(&self, deadline: &mut Deadline) -> Result<(), Reason> {
         let mut buffer = [0; 4096];
         let [source, pipe] = self.notification;
         if pipe.is_some() {
@@ -124,7 +126,9 @@ impl Launch {
             match scan::notice(line) {
                 Some((scan::READY, 1)) => return Ok(()),
                 Some((scan::ERRNO, errno @ 1..4096)) => return Err(Reason::errno(errno as u32)),
-                Some((scan::EXTEND_TIMEOUT_USEC, more)) => time.extend(Time::new(more.div_ceil(1000))),
+                Some((scan::EXTEND_TIMEOUT_USEC, more)) => {
+                    *deadline = (*deadline).max(Deadline::after(more.div_ceil(1000)));
+                }
                 _ => {}
             }
             line = line.past(b'\n');

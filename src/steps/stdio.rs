@@ -7,8 +7,8 @@ use crate::options::Opt;
 use crate::plan::{NULL_DEVICE, Stream};
 use crate::report::Reason;
 use crate::sys::abi::{
-    EBADF, EEXIST, EINVAL, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR,
-    O_WRONLY,
+    EBADF, EEXIST, EINVAL, ENOENT, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY,
+    O_RDWR, O_WRONLY,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd, StatRoom};
@@ -16,7 +16,7 @@ use crate::sys::{self, Errno, Fd, StatRoom};
 impl Launch {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
     /// still were closed, and is there on every system.
-    pub(super) fn fill(&mut self) -> Result<(), Reason> {
+    pub fn fill(&mut self) -> Result<(), Reason> {
         for number in 0..3 {
             if let Err(errno) = sys::fcntl(Fd(number), F_GETFD, 0) {
                 if !errno.is(EBADF) {
@@ -83,15 +83,13 @@ impl Launch {
         Ok(())
     }
 
-    /// Empties the output files; a device or a FIFO has nothing to empty.
-    pub(super) fn truncate(&self) -> Result<(), Reason> {
-        for number in 1..3 {
-            if let Stream::File(_) = self.plan.stream(number)
-                && let Err(errno) = sys::truncate(Fd(number as u32), 0)
-                && !errno.is(EINVAL)
-            {
-                return Err(errno.into());
-            }
+    /// Empties standard stream `number`, if it is a file; a device or a FIFO has nothing to empty.
+    pub(super) fn truncate(&self, number: usize) -> Result<(), Reason> {
+        if let Stream::File(_) = self.plan.stream(number)
+            && let Err(errno) = sys::truncate(Fd(number as u32), 0)
+            && !errno.is(EINVAL)
+        {
+            return Err(errno.into());
         }
         Ok(())
     }
@@ -119,12 +117,13 @@ fn null_device() -> Result<Fd, Reason> {
                 break;
             }
             let opened = open_null_device(path);
-            if private && opened != Err(Reason::NOT_THE_NULL_DEVICE) {
-                let _ = sys::unlinkat(Fd::CWD, path); // the other may have been faster
-            }
+            // The other may have been faster.
+            let stays = private
+                && opened != Err(Reason::NOT_THE_NULL_DEVICE)
+                && sys::unlinkat(Fd::CWD, path).is_err_and(|errno| !errno.is(ENOENT));
             match opened {
                 Err(reason) if failure.is_none() => failure = Some(reason),
-                Err(reason) if reason == Errno::NOENT.into() => continue,
+                Err(reason) if reason == Errno::NOENT.into() && !stays => continue,
                 Err(_) => {}
                 opened => return opened,
             }

@@ -6,12 +6,12 @@ use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
 use crate::plan::{Stream, Value};
-use crate::report::Reason;
+use crate::report::{self, Reason};
 use crate::sys::abi::{
-    F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, WNOHANG,
+    F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, WNOHANG,
 };
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, PollFd, SignalSet, Time};
+use crate::sys::{self, Deadline, Fd, PollFd, SignalSet};
 
 /// What a FIFO that can be written takes at once (include/uapi/linux/limits.h).
 const PIPE_BUF: usize = 4096;
@@ -74,7 +74,7 @@ impl Launch {
             self.interpose()?;
         }
         // Whoever has too little stack for that is to die before COMMAND is there.
-        self.attend(&mut { Time::OVER })?;
+        self.attend(Deadline::PAST)?;
         let signals = sys::signalfd(SignalSet::ALL)?;
         self.signals = self.own(signals, false)?;
         self.supervisor = sys::getpid();
@@ -102,23 +102,27 @@ impl Launch {
     /// Attends COMMAND and starts it again, as often as was asked for, until a signal stops both.
     fn keep_running(&mut self) -> Result<(), Reason> {
         let mut runs = 0;
-        let mut time = Time::ENDLESS;
+        let mut deadline = Deadline::NEVER;
         loop {
-            let event = self.attend(&mut time)?;
+            let event = self.attend(deadline)?;
             if event != ENDED && event != ELAPSED {
                 return if self.daemon == 0 { Ok(()) } else { self.end() };
             }
-            if event == ELAPSED && self.start().is_ok() {
-                time = Time::ENDLESS;
-                continue;
+            if event == ELAPSED {
+                match self.start() {
+                    Ok(()) => {
+                        deadline = Deadline::NEVER;
+                        continue;
+                    }
+                    Err(reason) => self.tell_failure(reason),
+                }
             }
-            // It has ended; or it cannot be executed any more, which counts as a run that failed.
             self.daemon = 0;
             if self.plan.options.has(Opt::RestartCount) && runs == self.plan.value(Value::RestartCount) {
                 return Ok(());
             }
             runs += 1;
-            time = Time::new(self.plan.value(Value::RestartDelay));
+            deadline = Deadline::after(self.plan.value(Value::RestartDelay));
         }
     }
 
@@ -127,21 +131,30 @@ impl Launch {
         // Five seconds less than who stops the supervisor by the usual schedule gives it.
         for item in stop::schedule(&self.plan, ZStr::new(c"TERM/25/KILL/5")) {
             let _ = sys::kill(self.daemon, item.signal()); // it may have ended: that is seen next
-            let mut time = Time::new(item.wait());
+            let deadline = Deadline::after(item.wait());
             loop {
-                match self.attend(&mut time)? {
+                match self.attend(deadline)? {
                     ENDED => return Ok(()),
                     ELAPSED => break,
                     _ => {} // it does stop
                 }
             }
         }
+        self.end_daemon();
+        self.status_of_run = 128 + SIGKILL;
         Ok(())
     }
 
-    /// Passes signals and output on until COMMAND has [`ENDED`], the time has [`ELAPSED`], or a signal comes that is to stop
-    /// the supervisor. Gives which.
-    fn attend(&mut self, time: &mut Time) -> Result<u32, Reason> {
+    /// COMMAND cannot be executed any more, which counts as a run that failed. What it has as standard error says why, unless
+    /// that would take waiting.
+    fn tell_failure(&mut self, reason: Reason) {
+        self.message = if sys::is_ready(Fd::STDERR, POLLOUT, 0) { Fd::STDERR } else { Fd::NONE };
+        self.status_of_run = report::failure(self, reason);
+    }
+
+    /// Passes signals and output on until COMMAND has [`ENDED`], the deadline is past ([`ELAPSED`]), or a signal comes that is
+    /// to stop the supervisor. Gives which.
+    fn attend(&mut self, mut deadline: Deadline) -> Result<u32, Reason> {
         let mut ended = false;
         let mut left = FULL_PIPE;
         loop {
@@ -155,9 +168,9 @@ impl Launch {
             }
             let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
             if ended {
-                *time = Time::OVER; // what is left is what COMMAND wrote last
+                deadline = Deadline::PAST; // what is left is what COMMAND wrote last
             }
-            sys::ppoll(&mut polled, time)?;
+            sys::ppoll(&mut polled, deadline)?;
             let more = self.pump(&polled);
             if ended {
                 if more && left > 0 {
@@ -166,7 +179,7 @@ impl Launch {
                 }
                 return Ok(ENDED);
             }
-            // A signal first: the time may be over each time.
+            // A signal first: with no delay between two runs the deadline is past each time.
             if polled[0].is_ready() {
                 match sys::read_signal(self.signals)? {
                     SIGCHLD => {}
@@ -177,7 +190,8 @@ impl Launch {
                     }
                     _ => {}
                 }
-            } else if *time == Time::OVER {
+            }
+            if deadline.is_past() {
                 return Ok(ELAPSED);
             }
         }

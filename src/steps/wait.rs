@@ -4,9 +4,12 @@
 
 use super::lock::{is_gone, start_of};
 use super::{Launch, Step};
+use crate::options::Opt;
 use crate::report::Reason;
-use crate::sys::abi::{ECHILD, SIGCHLD, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG};
-use crate::sys::{self, Errno, Pid, SignalSet};
+use crate::sys::abi::{
+    ECHILD, POLLIN, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG,
+};
+use crate::sys::{self, Errno, Pid, SignalSet, WaitStatus};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
 const STOPPING: u64 = 50;
@@ -26,37 +29,53 @@ impl Launch {
     pub fn stay(&mut self) -> Result<u32, Reason> {
         self.step = Step::Wait;
         let signals = sys::signalfd(SignalSet::ALL)?;
-        let children = if self.plan.is_init() { -1 } else { self.daemon };
         loop {
-            let status = sys::wait4(children, WNOHANG);
+            let status = self.look_for_end();
             if status.pid < 0 {
                 return Err(Errno::new(ECHILD).into());
             }
-            if status.pid == self.daemon {
+            if status.pid != 0 {
                 self.remove_pidfiles();
                 return Ok(status.exit_status());
-            }
-            if status.pid != 0 {
-                continue;
             }
             let signal = sys::read_signal(signals)?;
             if signal == SIGCHLD {
                 continue;
             }
             let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
-            if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && children > 0 {
+            if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
                 // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
                 // First it may do what it has to do before it stops.
-                sys::pause(STOPPING);
-                let _ = sys::kill(self.daemon, SIGSTOP);
-                let _ = sys::kill(sys::getpid(), SIGSTOP);
+                let continued = sys::signalfd(SignalSet::NONE.with(SIGCONT))?;
+                if !sys::is_ready(continued, POLLIN, STOPPING) {
+                    // A supervisor stays awake: it is not in anybody's foreground.
+                    if !self.plan.options.has(Opt::Restart) {
+                        let _ = sys::kill(self.daemon, SIGSTOP);
+                    }
+                    let _ = sys::kill(sys::getpid(), SIGSTOP);
+                }
+                sys::close(continued);
             }
         }
     }
 
+    /// Reaps the daemon, if it has ended; as init first every other child that has.
+    fn look_for_end(&self) -> WaitStatus {
+        while self.plan.is_init() {
+            let status = sys::wait4(-1, WNOHANG);
+            if status.pid == self.daemon {
+                return status;
+            }
+            if status.pid <= 0 {
+                break;
+            }
+        }
+        sys::wait4(self.daemon, WNOHANG)
+    }
+
     /// How the daemon has ended, if it has.
     pub(super) fn ended(&self) -> Option<Reason> {
-        end_of(self.daemon, WNOHANG)
+        end_of(self.daemon, self.look_for_end())
     }
 
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
@@ -91,12 +110,12 @@ impl Launch {
 
 /// Waits for a child's end; gives what is known of it.
 pub(super) fn reap(child: Pid) -> Reason {
-    end_of(child, 0).unwrap_or(Reason::ENDED)
+    end_of(child, sys::wait4(child, 0)).unwrap_or(Reason::ENDED)
 }
 
-/// How a child has ended, as far as that is known; `None` if it still runs, which `options` with WNOHANG allow.
-fn end_of(child: Pid, options: u32) -> Option<Reason> {
-    match sys::wait4(child, options) {
+/// How a child has ended by its status, as far as that is known; `None` if it still runs.
+fn end_of(child: Pid, status: WaitStatus) -> Option<Reason> {
+    match status {
         status if status.pid > 0 => Some(Reason::ended(status)),
         // No child any more; or never one, where the kernel does not know CLONE_PARENT. Then it may be a zombie, which
         // gets signals as if it lived.

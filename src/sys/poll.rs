@@ -2,36 +2,37 @@
 
 #![allow(unsafe_code)]
 
-use super::abi;
+use super::abi::{self, CLOCK_MONOTONIC};
 use super::call::{Result, number, persist};
 use super::file::Fd;
+use super::process::clock_gettime;
 
-/// A span of time, which the kernel counts down while it waits (struct timespec).
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-#[repr(C)]
-pub struct Time {
-    seconds: i64,
-    nanoseconds: i64,
-}
+/// A moment up to which is waited, in nanoseconds of the monotonic clock: what is done between two waits counts, too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(u64);
 
-impl Time {
-    /// None any more.
-    pub const OVER: Time = Time { seconds: 0, nanoseconds: 0 };
+impl Deadline {
+    /// It is over.
+    pub const PAST: Deadline = Deadline(0);
 
-    /// Longer than any process lives.
-    pub const ENDLESS: Time = Time { seconds: 1 << 31, nanoseconds: 0 };
+    /// It never is.
+    pub const NEVER: Deadline = Deadline(u64::MAX);
 
-    /// So many milliseconds.
+    /// So many milliseconds from now: at most a few hundred years.
     #[inline(never)]
-    pub fn new(milliseconds: u64) -> Time {
-        Time { seconds: (milliseconds / 1000) as i64, nanoseconds: (milliseconds % 1000 * 1_000_000) as i64 }
+    pub fn after(milliseconds: u64) -> Deadline {
+        Deadline(clock_gettime(CLOCK_MONOTONIC) as u64 + milliseconds * 1_000_000)
     }
 
-    /// Makes it at least as long as another.
-    pub fn extend(&mut self, other: Time) {
-        if *self < other {
-            *self = other;
-        }
+    /// Whether it is over.
+    pub fn is_past(self) -> bool {
+        self.left() == 0
+    }
+
+    /// How much of the time is left, in nanoseconds.
+    #[inline(never)]
+    fn left(self) -> u64 {
+        self.0.saturating_sub(clock_gettime(CLOCK_MONOTONIC) as u64)
     }
 }
 
@@ -56,34 +57,25 @@ impl PollFd {
     }
 }
 
-/// `ppoll(descriptors, time)`—Wait until one of them is ready or the time is over; what is left of it stays in `time`.
+/// `ppoll(descriptors, time)`—Wait until one of them is ready or the deadline is past.
 ///
 /// # Errors
 /// ENOMEM; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
-pub fn ppoll(descriptors: &mut [PollFd], time: &mut Time) -> Result<()> {
+#[inline(never)]
+pub fn ppoll(descriptors: &mut [PollFd], deadline: Deadline) -> Result<()> {
+    let left = deadline.left();
+    let mut time = [left / 1_000_000_000, left % 1_000_000_000]; // struct timespec, as the next
     let first = descriptors.as_mut_ptr() as usize;
     // SAFETY: the kernel writes within the slice, and the time.
-    let ready = unsafe { persist(first, descriptors.len(), &raw mut *time as usize, 0, number::ppoll) };
+    let ready = unsafe { persist(first, descriptors.len(), time.as_mut_ptr() as usize, 0, number::ppoll) };
+    // Before Linux 5.1, and under filters of containers older than that, which know of no time of 64 bits.
     #[cfg(target_pointer_width = "32")]
-    let ready = match ready {
-        Err(_) => ppoll32(descriptors, time),
-        ready => ready,
-    };
-    if ready? == 0 {
-        *time = Time::OVER; // whoever runs with STICKY_TIMEOUTS (personality(2)) gets it back as it was
-    }
-    Ok(())
-}
-
-/// The same before Linux 5.1, and under filters of containers older than that, which know of no time of 64 bits.
-#[cfg(target_pointer_width = "32")]
-fn ppoll32(descriptors: &mut [PollFd], time: &mut Time) -> Result<u32> {
-    let mut narrow = [time.seconds.min(i32::MAX.into()) as usize, time.nanoseconds as usize];
-    let first = descriptors.as_mut_ptr() as usize;
-    // SAFETY: the kernel writes within the slice, and the time.
-    let ready = unsafe { persist(first, descriptors.len(), narrow.as_mut_ptr() as usize, 0, number::ppoll32) };
-    *time = Time { seconds: narrow[0] as i64, nanoseconds: narrow[1] as i64 };
-    ready
+    let ready = ready.or_else(|_| {
+        let mut narrow = time.map(|part| part.min(i32::MAX as u64) as usize);
+        // SAFETY: the kernel writes within the slice, and the time.
+        unsafe { persist(first, descriptors.len(), narrow.as_mut_ptr() as usize, 0, number::ppoll32) }
+    });
+    ready.map(|_| ())
 }
 
 /// `ppoll(fd, time)`—Whether one descriptor becomes ready within so many milliseconds.
@@ -91,7 +83,7 @@ fn ppoll32(descriptors: &mut [PollFd], time: &mut Time) -> Result<u32> {
 pub fn is_ready(fd: Fd, event: u32, milliseconds: u64) -> bool {
     let mut polled = [PollFd::new(fd, event)];
     // What cannot be waited for is not ready.
-    ppoll(&mut polled, &mut Time::new(milliseconds)).is_ok() && polled[0].is_ready()
+    ppoll(&mut polled, Deadline::after(milliseconds)).is_ok() && polled[0].is_ready()
 }
 
 /// `ppoll(time)`—Let so many milliseconds pass.

@@ -140,6 +140,21 @@ fn reaps_every_orphan() {
     }
 }
 
+/// Not only once COMMAND is ready.
+#[test]
+fn reaps_orphans_while_the_command_is_not_ready() {
+    for &init in Init::both() {
+        let sandbox = Sandbox::new();
+        let launch = init.bgexec(&sandbox, &["--notify", "fd:7"]).words([probe()]).words(["orphans", "50"]);
+        let running = launch.reporting("report", ["stay"]).spawn();
+        sandbox.report();
+        let pid = init.pid(&running);
+        assert!(is_alive(command(pid)));
+        signal(pid, Signal::TERM);
+        assert_eq!(running.wait().status.code(), Some(125), "{init:?}");
+    }
+}
+
 /// A status of an orphan's is not taken for COMMAND's, nor is COMMAND's lost among many.
 #[test]
 fn ends_with_the_status_of_the_command_and_of_no_orphan() {

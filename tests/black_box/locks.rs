@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{FlockType, Resource};
 
@@ -76,6 +77,48 @@ fn are_both_free_after_a_start_that_got_only_one() {
     let output = sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(lock(&sandbox.path("x.lock")), None);
+}
+
+/// A daemon that rewrote its pidfile long ago has no more evidence there, but it is found by its lockfile: who is refused by
+/// that leaves the pidfile alone.
+#[test]
+fn of_the_lockfile_keep_the_pidfile_of_a_daemon_that_rewrote_it() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start(&BOTH).pid;
+    let rewritten = sandbox.write("new.pid", format!("{daemon}\n"));
+    let written = File::options().append(true).open(&rewritten).expect("it is ours");
+    written.set_modified(SystemTime::now() - Duration::from_secs(3600)).expect("it is ours");
+    fs::rename(rewritten, sandbox.path("x.pid")).expect("both are ours");
+    let output = sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run();
+    output.assert_unable(1, &format!("lock x.lock: already running as pid {daemon}"));
+    assert_eq!(sandbox.pid("x.pid"), daemon);
+}
+
+/// A file that a refused start created does not stay, whichever of two it was refused by.
+#[test]
+fn that_are_refused_leave_no_new_pidfile() {
+    let sandbox = Sandbox::new();
+    sandbox.bgexec(&["-r", "-p", "x.pid", "--child-pidfile", "child.pid"]).probe(["stay"]).run().assert_started();
+    for (pidfile, child, refused) in [("x.pid", "new.pid", "x.pid"), ("new.pid", "child.pid", "child.pid")] {
+        let launch = sandbox.bgexec(&["-r", "-p", pidfile, "--child-pidfile", child]);
+        launch
+            .probe_as("second", ["stay"])
+            .run()
+            .assert_unable_to(1, &format!("lock {refused}: already running as pid "));
+        assert!(!sandbox.exists("new.pid"), "{refused}");
+        assert!(sandbox.pid("x.pid") > 1 && sandbox.pid("child.pid") > 1, "{refused}");
+    }
+}
+
+/// As by a descriptor that it is to have no more.
+#[test]
+fn of_a_path_that_leads_elsewhere_in_the_daemon_are_refused() {
+    let sandbox = Sandbox::new();
+    let directory = File::open(sandbox.make_directory("directory")).expect("it was just made");
+    let launch = sandbox.bgexec(&["-p", "/proc/self/fd/7/x.pid"]).descriptors([7], directory);
+    launch.probe(["stay"]).run().assert_unable(125, "lock /proc/self/fd/7/x.pid: was replaced");
+    assert!(!sandbox.exists("directory/x.pid"));
+    assert!(sandbox.is_deserted());
 }
 
 #[test]

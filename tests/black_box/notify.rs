@@ -367,6 +367,35 @@ fn is_heard_however_many_descriptors_are_open() {
     }
 }
 
+/// COMMAND goes on, whatever it says: nobody reads that, and it must not wait for somebody who does.
+#[test]
+fn is_heard_by_nobody_once_command_is_ready() {
+    let text = "x".repeat(100_000); // more than there is room for in a pipe
+    let datagrams = [["notify", "WATCHDOG=1"]; 100].concat(); // and in a socket's queue
+    for (way, verbs, status, end) in [
+        ("fd:7", vec!["put", "7", "\n", "put", "7", &text], 128 + 13, "killed by SIGPIPE"),
+        ("socket", [vec!["notify", "READY=1"], datagrams].concat(), 99, "exited with status 99"),
+    ] {
+        let sandbox = Sandbox::new();
+        let output = sandbox.bgexec(&["--notify", way, "-w"]).probe(verbs.clone()).run();
+        assert_eq!(output.status.code(), Some(status), "{way}: {}", output.stderr);
+        let output = sandbox.bgexec(&["--notify", way, "--alive-after", "10000"]).probe(verbs).run();
+        output.assert_unable(125, &wait_for_probe(&format!("{end} before it was ready")));
+    }
+}
+
+/// Time goes by while bgexec hears what is no readiness, too.
+#[test]
+fn is_not_waited_for_any_longer_because_much_is_said() {
+    let sandbox = Sandbox::new();
+    let start = Instant::now();
+    let launch = sandbox.bgexec(&["--notify", "fd:7", "--notify-timeout", "1", "/bin/sh", "-c"]);
+    let output = launch.words(["exec cat /dev/zero >&7"]).run();
+    output.assert_unable(124, "wait for /bin/sh: not ready after 1 s");
+    let time = start.elapsed();
+    assert!(time >= Duration::from_secs(1) && time < at_most(Duration::from_secs(4)), "{time:?}");
+}
+
 mod socket {
     use super::*;
 

@@ -150,6 +150,20 @@ mod runs {
         assert_eq!(lines(&sandbox, "note").len(), 1);
     }
 
+    /// A script without `#!` gets its path as its name, and whatever takes its place the name that was asked for.
+    #[test]
+    fn have_the_name_that_was_asked_for() {
+        for (options, name) in [(&["--argv0", "name"][..], "name"), (&[], "./service")] {
+            let sandbox = Sandbox::new();
+            let script = format!("cp {} new && mv new service\n", probe().display());
+            sandbox.write_program("service", script);
+            let launch = sandbox.bgexec(&["-r", "-w", "-R", "0", "-C", "1"]).words(options);
+            let output = launch.words(["-c", "."]).words(["./service"]).reporting("report", ["exit", "0"]).run();
+            assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "{name}");
+            assert_eq!(sandbox.report().words[0], OsStr::new(name));
+        }
+    }
+
     /// Until it can be executed again.
     #[test]
     fn that_cannot_be_executed_are_not_the_last() {
@@ -497,6 +511,46 @@ mod waited_for {
         }
     }
 
+    /// Also of one that did not come about, which COMMAND's standard error says.
+    #[test]
+    fn gives_the_status_of_a_last_run_that_fails() {
+        let sandbox = Sandbox::new();
+        let copy = sandbox.copy_program(&probe());
+        let program = copy.to_str().expect("UTF-8");
+        let launch = sandbox.bgexec(&PIDFILES).words(["-w", "-R", "0", "-C", "1"]);
+        let output = launch.words([program, "remove", program, "exit", "3"]).run();
+        output.assert_unable(127, &format!("execute {program}: No such file or directory"));
+        await_end(&sandbox);
+    }
+
+    #[test]
+    fn gives_the_status_of_a_command_that_does_not_end_by_the_schedule() {
+        let sandbox = Sandbox::new();
+        let running = sandbox.bgexec(&PIDFILES).words(["-w", "--retry", "TERM/0.2"]).recording().spawn();
+        let command = sandbox.report().pid;
+        signal(running.pid(), Signal::TERM);
+        let output = running.wait();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(128 + 9), ""));
+        assert!(!is_alive(command), "it is dead before the supervisor is");
+        await_end(&sandbox);
+    }
+
+    /// A supervisor goes on: whoever stops the launcher takes back a terminal that is not the supervisor's.
+    #[test]
+    fn goes_on_when_the_launcher_is_stopped() {
+        let sandbox = Sandbox::new();
+        let running = sandbox.bgexec(&PIDFILES).words(["-w", "-R", "0"]).probe(["stay"]).spawn();
+        let command = sandbox.report().pid;
+        signal(running.pid(), Signal::TSTP);
+        eventually("the launcher is stopped", || (Stat::of(running.pid())?.state == 'T').then_some(()));
+        kill(command);
+        eventually("the next run", || (![0, command].contains(&sandbox.pid("child.pid"))).then_some(()));
+        signal(running.pid(), Signal::CONT);
+        signal(running.pid(), Signal::TERM);
+        assert_eq!(running.wait().status.code(), Some(128 + 15));
+        await_end(&sandbox);
+    }
+
     #[test]
     fn passes_signals_on_which_stop_both() {
         let sandbox = Sandbox::new();
@@ -584,6 +638,19 @@ mod signals {
                 "{schedule}"
             );
         }
+    }
+
+    /// Time goes by while output is passed on, too.
+    #[test]
+    fn follow_the_schedule_whatever_the_command_writes() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "/dev/zero", "--retry", "TERM/1/KILL/5"]);
+        launch.words(["/bin/sh", "-c", "trap '' TERM; exec cat /dev/zero"]).run().assert_started();
+        let start = Instant::now();
+        signal(sandbox.pid("x.pid"), Signal::TERM);
+        await_end(&sandbox);
+        let time = start.elapsed();
+        assert!(time >= Duration::from_secs(1) && time < at_most(Duration::from_secs(4)), "{time:?}");
     }
 
     /// Who kills the supervisor ends both, also where COMMAND has other ids: `-K` with a short schedule does.

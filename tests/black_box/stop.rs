@@ -427,6 +427,29 @@ mod signal {
         assert_taken(&sandbox, &[HUP]);
     }
 
+    /// With a schedule, too: then KILL alone is sent.
+    #[test]
+    fn of_number_0_is_none_in_a_schedule() {
+        let sandbox = Sandbox::new();
+        let pid = start_stubborn(&sandbox);
+        let start = Instant::now();
+        assert_stopped(&sandbox, &stop(&sandbox, &["-s", "0", "--retry", "0.5"]), pid);
+        assert!(start.elapsed() >= Duration::from_millis(500));
+        assert_eq!(signals(&sandbox), [0; 0]);
+    }
+
+    /// The message, if there is nobody to get it, does not go into the pidfile, which is what is open.
+    #[test]
+    fn that_is_not_enough_leaves_the_pidfile_alone() {
+        for closed in [&[2][..], &[0, 1, 2], &[0, 2]] {
+            let sandbox = Sandbox::new();
+            let pid = start_stubborn(&sandbox);
+            let launch = sandbox.bgexec(&["-K", "-p", "x.pid", "--retry", "TERM/0.1"]).closed(closed.iter().copied());
+            assert_eq!(launch.run().status.code(), Some(2), "{closed:?}");
+            assert_eq!(sandbox.read("x.pid"), format!("{pid}\n"), "{closed:?}");
+        }
+    }
+
     #[test]
     fn may_end_the_daemon_whose_pidfile_stays() {
         let sandbox = Sandbox::new();

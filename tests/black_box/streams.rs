@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, mkfifoat};
+use rustix::io::Errno;
 
 use crate::harness::{Descriptor, Launch, Report, Sandbox, Terminal, is_root, kernel};
 
@@ -78,6 +79,16 @@ mod files {
         sandbox.write("err", "old\n");
         sandbox.start(&["--truncate", "-o", "out", "-e", "err"]);
         assert_eq!((sandbox.read("out"), sandbox.read("err")), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn output_that_cannot_be_emptied_is_named() {
+        let refusal = kernel::Refusal { call: sc::nr::FTRUNCATE, second: None, errno: Errno::PERM };
+        for options in [&["-o", "log"][..], &["-e", "log"], &["-O", "log"], &["-o", "/dev/null", "-e", "log"]] {
+            let sandbox = Sandbox::new();
+            let output = sandbox.bgexec(&["--truncate"]).words(options).refused(refusal).probe(["stay"]).run();
+            output.assert_unable(125, "truncate log: Operation not permitted");
+        }
     }
 
     #[test]
@@ -275,6 +286,21 @@ mod null_device {
         assert_has_null_devices(&daemon);
         assert_eq!(devices(&daemon), [""; 0]);
         assert_eq!(sandbox.pid("x.pid"), daemon.pid);
+    }
+
+    /// What is in the place of the private one can be neither opened nor removed: the next place is taken.
+    #[test]
+    fn is_made_elsewhere_where_that_is_not_possible() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let launch = launch_without_device(&sandbox, &["-p", "x.pid"]).before_exec(|| {
+            rustix::fs::symlink(c"/nonexistent/device", c"/dev/.bgexec")?;
+            kernel::make_read_only(c"/dev")
+        });
+        launch.probe(["stay"]).run().assert_started();
+        assert_has_null_devices(&sandbox.report());
     }
 
     #[test]

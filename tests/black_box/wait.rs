@@ -1,5 +1,6 @@
 //! `-w`: the launcher stays, forwards signals, and ends as COMMAND does; `--alive-after`: it stays a while.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Signal};
@@ -263,6 +264,22 @@ mod signals {
         eventually("COMMAND goes on", || (!is_stopped(command)).then_some(()));
         signal(running.pid(), Signal::TERM);
         assert_eq!(running.wait().status.code(), Some(128 + 15));
+    }
+
+    /// In the time that COMMAND has to stop by itself the launcher may be told to go on.
+    #[test]
+    fn that_continue_at_once_stop_nobody() {
+        for pause in [0, 5, 20, 30] {
+            let sandbox = Sandbox::new();
+            let running = sandbox.bgexec(&["-w"]).probe(["stay"]).spawn();
+            sandbox.report();
+            signal(running.pid(), Signal::TSTP);
+            thread::sleep(Duration::from_millis(pause));
+            signal(running.pid(), Signal::CONT);
+            thread::sleep(Duration::from_millis(100));
+            signal(running.pid(), Signal::TERM);
+            assert_eq!(running.wait().status.code(), Some(128 + 15), "after {pause} ms");
+        }
     }
 
     #[test]
