@@ -114,12 +114,15 @@ const SEEDS: &[Seed] = &[
         trial: Trial::Refuses(sc::nr::SETUID, EAGAIN),
     },
     Seed {
-        name: "a pidfile is removed without its lock, whoever is in it",
+        name: "a refused start removes a pidfile without its lock, whoever is in it",
         file: "src/steps/files.rs",
-        edits: &[(
-            "Err(errno) if !errno.is(EAGAIN) => return,",
-            "_ if pidfile.is_some() => break, Err(errno) if !errno.is(EAGAIN) => return,",
-        )],
+        edits: &[
+            (
+                "Err(errno) if !errno.is(EAGAIN) => return,",
+                "_ if pidfile.is_some() => break, Err(errno) if !errno.is(EAGAIN) => return,",
+            ),
+            ("sys::size(*pidfile) != Ok(0)", "*pidfile == Fd::CWD"),
+        ],
         words: "-p DIR/pid -l DIR/lock",
         trial: Trial::Unharmed,
     },
