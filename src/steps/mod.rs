@@ -33,6 +33,10 @@ use crate::report::{self, Reason, text};
 use crate::sys::zstr::{Vectors, Word, ZStr};
 use crate::sys::{self, Fd, Pid, SignalSet};
 
+/// How often a launch begins again because a pidfile or lockfile was removed: who does that without a pause, thousands of times
+/// in a second, does not hit each of so many.
+const TRIES: u32 = 4000;
+
 /// Takes a step.
 type Action = fn(&mut Launch) -> Result<(), Reason>;
 
@@ -258,7 +262,7 @@ impl Launch {
             self.here = sys::getcwd();
         }
         let mut first = Step::Trust;
-        let mut tries = u8::MAX;
+        let mut tries = TRIES;
         loop {
             let done = if self.plan.foreground() {
                 self.take(first, ORDER.len())

@@ -157,9 +157,9 @@ mod runs {
             let sandbox = Sandbox::new();
             let script = format!("cp {} new && mv new service\n", probe().display());
             sandbox.write_program("service", script);
-            let launch = sandbox.bgexec(&["-r", "-w", "-R", "0", "-C", "1"]).words(options);
-            let output = launch.words(["-c", "."]).words(["./service"]).reporting("report", ["exit", "0"]).run();
-            assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "{name}");
+            let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-C", "1"]).words(options);
+            launch.words(["-c", ".", "./service"]).reporting("report", ["exit", "0"]).run().assert_started();
+            await_end(&sandbox);
             assert_eq!(sandbox.report().words[0], OsStr::new(name));
         }
     }
