@@ -645,7 +645,9 @@ mod signals {
     fn follow_the_schedule_whatever_the_command_writes() {
         let sandbox = Sandbox::new();
         let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "/dev/zero", "--retry", "TERM/1/KILL/5"]);
-        launch.words(["/bin/sh", "-c", "trap '' TERM; exec cat /dev/zero"]).run().assert_started();
+        let script = format!("trap '' TERM; echo > {}; exec cat /dev/zero", word(&sandbox, "ready"));
+        launch.words(["/bin/sh", "-c", &script]).run().assert_started();
+        eventually("it ignores TERM", || sandbox.exists("ready").then_some(()));
         let start = Instant::now();
         signal(sandbox.pid("x.pid"), Signal::TERM);
         await_end(&sandbox);
