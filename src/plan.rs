@@ -84,8 +84,8 @@ pub enum Stream {
 pub struct Plan {
     /// What was typed, and with [`Plan::read`] what follows from it.
     pub options: Options,
-    /// What COMMAND gets as its arguments; at the end if there is no COMMAND.
-    pub command: Words,
+    /// Where COMMAND and its arguments are; at the end if there is no COMMAND.
+    command: Words,
     values: [u64; VALUES.len()],
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
@@ -235,6 +235,13 @@ impl Plan {
     /// COMMAND as typed: a path, or a name to search for; empty if there is none.
     pub fn name(&self) -> Word {
         self.options.value(Opt::Command).unwrap_or(ZStr::new(c""))
+    }
+
+    /// What COMMAND gets as its arguments; the first is its name, or that of `--argv0`. This is put there each time: a supervisor
+    /// has the memory in common with the run before, which may have put a script's path there.
+    pub fn arguments(&self) -> Words {
+        self.command.set(self.options.value(Opt::Argv0).unwrap_or(self.name()));
+        self.command
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.

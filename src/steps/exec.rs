@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
-use crate::options::Opt;
 use crate::report::Reason;
 use crate::sys::abi::{EACCES, EEXIST, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, O_RDONLY, PATH_MAX, SIGKILL};
 use crate::sys::zstr::{Word, Words, ZStr};
@@ -27,9 +26,6 @@ enum Trial {
 impl Launch {
     /// Becomes COMMAND; returns only why that was not possible.
     pub(super) fn execute(&self) -> Reason {
-        let plan = &self.plan;
-        // Each time: a supervisor has this memory in common with the run before, which may have put a script's path there.
-        plan.command.set(plan.options.value(Opt::Argv0).unwrap_or(plan.name()));
         let mut errno = match self.announce() {
             Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,
@@ -119,7 +115,7 @@ impl Launch {
             return Errno::new(if sys::exists(path) { EEXIST } else { ENOENT });
         }
         let vectors = &self.plan.options.vectors;
-        let errno = sys::execve(path, self.plan.command, vectors.envp);
+        let errno = sys::execve(path, self.plan.arguments(), vectors.envp);
         if errno.is(ENOEXEC) && self.record(Some(errno.into())).is_ok() && is_text(path) && self.announce().is_ok() {
             sys::execve_script(SHELL, path, vectors.last, vectors.envp);
         }

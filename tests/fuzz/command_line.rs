@@ -253,7 +253,7 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     if let (Some(first), Some(argv0)) = (arguments.first_mut(), value("argv0")) {
         argv0.clone_into(first);
     }
-    same("arguments", strings(plan.command) == arguments);
+    same("arguments", strings(plan.arguments()) == arguments);
     same("is searched", plan.is_searched() == (!name.is_empty() && !name.contains('/')));
 
     let stays_here = (foreground || wait) && !has("chroot");
