@@ -70,7 +70,7 @@ impl Launch {
         let signals = sys::signalfd(SIGNALS)?;
         loop {
             let mut polled = [PollFd::new(signals, POLLIN), PollFd::new(source, POLLIN)];
-            sys::ppoll(&mut polled, deadline)?;
+            sys::ppoll(&mut polled, &mut deadline)?;
             if polled[0].is_ready() {
                 let signal = sys::read_signal(signals)?;
                 if signal != SIGCHLD {

@@ -170,7 +170,7 @@ impl Launch {
             if ended {
                 deadline = Deadline::PAST; // what is left is what COMMAND wrote last
             }
-            sys::ppoll(&mut polled, deadline)?;
+            sys::ppoll(&mut polled, &mut deadline)?;
             let more = self.pump(&polled);
             if ended {
                 if more && left > 0 {

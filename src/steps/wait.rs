@@ -9,7 +9,7 @@ use crate::report::Reason;
 use crate::sys::abi::{
     ECHILD, POLLIN, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG,
 };
-use crate::sys::{self, Errno, Pid, SignalSet, WaitStatus};
+use crate::sys::{self, Errno, Fd, Pid, SignalSet, WaitStatus};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
 const STOPPING: u64 = 50;
@@ -46,7 +46,7 @@ impl Launch {
             if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
                 // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
                 // First it may do what it has to do before it stops.
-                let continued = sys::signalfd(SignalSet::NONE.with(SIGCONT))?;
+                let continued = sys::signalfd(SignalSet::NONE.with(SIGCONT)).unwrap_or(Fd::NONE);
                 if !sys::is_ready(continued, POLLIN, STOPPING) {
                     // A supervisor stays awake: it is not in anybody's foreground.
                     if !self.plan.options.has(Opt::Restart) {

@@ -57,12 +57,13 @@ impl PollFd {
     }
 }
 
-/// `ppoll(descriptors, time)`—Wait until one of them is ready or the deadline is past.
+/// `ppoll(descriptors, time)`—Wait until one of them is ready or the deadline is past; this is `PAST` from then on, also where a
+/// filter refuses the clock.
 ///
 /// # Errors
 /// ENOMEM; [ppoll(2)](https://man7.org/linux/man-pages/man2/ppoll.2.html)
 #[inline(never)]
-pub fn ppoll(descriptors: &mut [PollFd], deadline: Deadline) -> Result<()> {
+pub fn ppoll(descriptors: &mut [PollFd], deadline: &mut Deadline) -> Result<()> {
     let left = deadline.left();
     let mut time = [left / 1_000_000_000, left % 1_000_000_000]; // struct timespec, as the next
     let first = descriptors.as_mut_ptr() as usize;
@@ -75,7 +76,10 @@ pub fn ppoll(descriptors: &mut [PollFd], deadline: Deadline) -> Result<()> {
         // SAFETY: the kernel writes within the slice, and the time.
         unsafe { persist(first, descriptors.len(), narrow.as_mut_ptr() as usize, 0, number::ppoll32) }
     });
-    ready.map(|_| ())
+    if ready? == 0 {
+        *deadline = Deadline::PAST;
+    }
+    Ok(())
 }
 
 /// `ppoll(fd, time)`—Whether one descriptor becomes ready within so many milliseconds.
@@ -83,7 +87,7 @@ pub fn ppoll(descriptors: &mut [PollFd], deadline: Deadline) -> Result<()> {
 pub fn is_ready(fd: Fd, event: u32, milliseconds: u64) -> bool {
     let mut polled = [PollFd::new(fd, event)];
     // What cannot be waited for is not ready.
-    ppoll(&mut polled, Deadline::after(milliseconds)).is_ok() && polled[0].is_ready()
+    ppoll(&mut polled, &mut Deadline::after(milliseconds)).is_ok() && polled[0].is_ready()
 }
 
 /// `ppoll(time)`—Let so many milliseconds pass.

@@ -60,6 +60,16 @@ fn promise_is_kept_without_any_one_call() {
     }
 }
 
+/// Time goes by all the same.
+#[test]
+fn clock_that_may_not_be_read_is_no_wait_without_an_end() {
+    let refusal = Refusal { call: sc::nr::CLOCK_GETTIME, second: None, errno: Errno::PERM };
+    let launch = |options: &[&str]| Sandbox::new().bgexec(options).refused(refusal).words(["/bin/sleep", "60"]).run();
+    launch(&["--notify", "fd:7", "--notify-timeout", "0.2"])
+        .assert_unable(124, "wait for /bin/sleep: not ready after 0.2 s");
+    launch(&["--alive-after", "20"]).assert_started();
+}
+
 /// Then the pidfile cannot be removed without a race either: it stays, empty.
 #[test]
 fn lock_that_the_file_system_does_not_know_is_a_failure() {
