@@ -41,11 +41,11 @@ fn main(vectors: Vectors) -> u32 {
         // Interrupting the wait for somebody else's end is the user's right.
         let _ = sys::rt_sigprocmask(mask.with(SIGPIPE), &mut { mask });
         launch.step = Step::Fill;
-        let filled = launch.fill();
-        return match filled.and_then(|()| {
+        let stopped = launch.fill().and_then(|()| {
             launch.step = Step::Stop;
             stop::stop(&launch.plan)
-        }) {
+        });
+        return match stopped {
             Ok(()) => 0,
             Err(reason) => report::failure(launch, reason),
         };

@@ -35,7 +35,7 @@ use crate::sys::{self, Fd, Pid, SignalSet};
 
 /// How often a launch begins again because a pidfile or lockfile was removed: who does that without a pause, thousands of times
 /// in a second, does not hit each of so many.
-const TRIES: u32 = 4000;
+const ATTEMPTS: u32 = 4000;
 
 /// Takes a step.
 type Action = fn(&mut Launch) -> Result<(), Reason>;
@@ -167,7 +167,7 @@ steps! {
 
 /// What the processes of a launch have in their hands. Made as by vfork they have this one in common: what the daemon changes,
 /// as `step` and `used`, its launcher may see or not, and does not depend on.
-#[repr(C)] // what is used most often comes first: short instructions reach it
+#[repr(C)] // what is used most often comes first: short instructions reach it; what begins as zero lies together
 pub struct Launch {
     /// The step that is being taken; after a failure, the one that failed.
     pub step: Step,
@@ -262,7 +262,7 @@ impl Launch {
             self.here = sys::getcwd();
         }
         let mut first = Step::Trust;
-        let mut tries = TRIES;
+        let mut attempts = ATTEMPTS;
         loop {
             let done = if self.plan.foreground() {
                 self.take(first, ORDER.len())
@@ -272,10 +272,10 @@ impl Launch {
             let Err(reason) = done else {
                 return Ok(());
             };
-            if reason == Reason::PATH_CHANGED && tries > 0 {
+            if reason == Reason::PATH_CHANGED && attempts > 0 {
                 // Somebody removed the file in between: whoever may have to remove it must have the new one. If that happens
                 // again and again it is the path that leads elsewhere in the daemon, as by a descriptor that it has not.
-                tries -= 1;
+                attempts -= 1;
                 self.release_locks();
                 first = Step::OpenChildPidfile;
             } else if self.step == Step::Unshare && self.shared {

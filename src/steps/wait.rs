@@ -115,11 +115,11 @@ pub(super) fn reap(child: Pid) -> Reason {
 
 /// How a child has ended by its status, as far as that is known; `None` if it still runs.
 fn end_of(child: Pid, status: WaitStatus) -> Option<Reason> {
-    match status {
-        status if status.pid > 0 => Some(Reason::ended(status)),
+    match status.pid {
+        1.. => Some(Reason::ended(status)),
         // No child any more; or never one, where the kernel does not know CLONE_PARENT. Then it may be a zombie, which
         // gets signals as if it lived.
-        status if status.pid < 0 => (is_gone(child) || start_of(child as u32) == Some(0)).then_some(Reason::ENDED),
-        _ => None,
+        ..0 => (is_gone(child) || start_of(child as u32) == Some(0)).then_some(Reason::ENDED),
+        0 => None,
     }
 }
