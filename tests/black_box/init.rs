@@ -126,33 +126,30 @@ fn tells_of_a_failure() {
     }
 }
 
-#[test]
-fn reaps_every_orphan() {
+/// Of so many orphans none stays, while COMMAND does; and TERM then ends all with this status.
+#[track_caller]
+fn assert_reaps(orphans: &str, options: &[&str], status: i32) {
     for &init in Init::both() {
         let sandbox = Sandbox::new();
-        let launch = init.bgexec(&sandbox, &[]).words([probe()]).words(["orphans", "1000"]);
+        let launch = init.bgexec(&sandbox, options).words([probe()]).words(["orphans", orphans]);
         let running = launch.reporting("report", ["stay"]).spawn();
         sandbox.report();
         let pid = init.pid(&running);
         assert!(is_alive(command(pid)));
         signal(pid, Signal::TERM);
-        assert_eq!(running.wait().status.code(), Some(128 + 15), "{init:?}");
+        assert_eq!(running.wait().status.code(), Some(status), "{init:?}");
     }
+}
+
+#[test]
+fn reaps_every_orphan() {
+    assert_reaps("1000", &[], 128 + 15);
 }
 
 /// Not only once COMMAND is ready.
 #[test]
 fn reaps_orphans_while_the_command_is_not_ready() {
-    for &init in Init::both() {
-        let sandbox = Sandbox::new();
-        let launch = init.bgexec(&sandbox, &["--notify", "fd:7"]).words([probe()]).words(["orphans", "50"]);
-        let running = launch.reporting("report", ["stay"]).spawn();
-        sandbox.report();
-        let pid = init.pid(&running);
-        assert!(is_alive(command(pid)));
-        signal(pid, Signal::TERM);
-        assert_eq!(running.wait().status.code(), Some(125), "{init:?}");
-    }
+    assert_reaps("50", &["--notify", "fd:7"], 125);
 }
 
 /// A status of an orphan's is not taken for COMMAND's, nor is COMMAND's lost among many.

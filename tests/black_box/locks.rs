@@ -86,9 +86,8 @@ fn of_the_lockfile_keep_the_pidfile_of_a_daemon_that_rewrote_it() {
     let sandbox = Sandbox::new();
     let daemon = sandbox.start(&BOTH).pid;
     let rewritten = sandbox.write("new.pid", format!("{daemon}\n"));
-    let written = File::options().append(true).open(&rewritten).expect("it is ours");
-    written.set_modified(SystemTime::now() - Duration::from_secs(3600)).expect("it is ours");
     fs::rename(rewritten, sandbox.path("x.pid")).expect("both are ours");
+    sandbox.set_modified("x.pid", SystemTime::now() - Duration::from_secs(3600));
     let output = sandbox.bgexec(&BOTH).probe_as("second", ["stay"]).run();
     output.assert_unable(1, &format!("lock x.lock: already running as pid {daemon}"));
     assert_eq!(sandbox.pid("x.pid"), daemon);

@@ -1,6 +1,6 @@
 //! The pidfile: complete, locked, removed after a failure, and never trusted further than the kernel vouches for it.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -261,11 +261,6 @@ mod without_a_lock {
         SystemTime::UNIX_EPOCH + boot + process::started(pid).expect("it runs")
     }
 
-    fn set_modified(sandbox: &Sandbox, time: SystemTime) {
-        let file = File::options().append(true).open(sandbox.path("x.pid")).expect("it is there");
-        file.set_modified(time).expect("it is ours");
-    }
-
     #[track_caller]
     fn assert_running(sandbox: &Sandbox, pid: i32) {
         let output = sandbox.bgexec(&["-p", "x.pid"]).probe_as("second", ["stay"]).run();
@@ -286,11 +281,11 @@ mod without_a_lock {
         let pid = start(&sandbox);
         assert_running(&sandbox, pid);
         for millis in [0, 1500] {
-            set_modified(&sandbox, started(pid) + Duration::from_millis(millis));
+            sandbox.set_modified("x.pid", started(pid) + Duration::from_millis(millis));
             assert_running(&sandbox, pid);
         }
         // The clocks are not read at the same moment.
-        set_modified(&sandbox, started(pid) - Duration::from_millis(50));
+        sandbox.set_modified("x.pid", started(pid) - Duration::from_millis(50));
         assert_running(&sandbox, pid);
     }
 
@@ -298,7 +293,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_long_before_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        set_modified(&sandbox, started(pid) + Duration::from_millis(2500));
+        sandbox.set_modified("x.pid", started(pid) + Duration::from_millis(2500));
         assert_stale(&sandbox, pid);
     }
 
@@ -306,7 +301,7 @@ mod without_a_lock {
     fn is_stale_when_the_process_started_after_the_file_was_written() {
         let sandbox = Sandbox::new();
         let pid = start(&sandbox);
-        set_modified(&sandbox, started(pid) - Duration::from_millis(500));
+        sandbox.set_modified("x.pid", started(pid) - Duration::from_millis(500));
         assert_stale(&sandbox, pid);
     }
 

@@ -87,12 +87,6 @@ fn assert_stopped(sandbox: &Sandbox, output: &Output, pid: i32) {
     assert!(!sandbox.exists("x.pid"));
 }
 
-fn set_modified(sandbox: &Sandbox, ago: Duration) {
-    let file = File::options().append(true).open(sandbox.path("x.pid")).expect("it is there");
-    let written = file.metadata().and_then(|file| file.modified()).expect("it is there");
-    file.set_modified(written - ago).expect("it is ours");
-}
-
 mod daemon {
     use super::*;
 
@@ -598,9 +592,8 @@ mod stranger {
             let sandbox = Sandbox::new();
             let before = SystemTime::now();
             let bystander = Bystander::start(&sandbox);
-            let file = sandbox.write("x.pid", format!("{}\n", bystander.pid()));
-            let file = File::options().append(true).open(file).expect("it is there");
-            file.set_modified(before - ago).expect("it is ours");
+            sandbox.write("x.pid", format!("{}\n", bystander.pid()));
+            sandbox.set_modified("x.pid", before - ago);
             for options in [&[][..], &["-s", "KILL"], &["--process-group"], &["--retry", "1"]] {
                 stop(&sandbox, options).assert_unable(1, "stop x.pid: not running");
             }
@@ -976,7 +969,7 @@ mod without_pidfd {
         each(|sandbox, bgexec| {
             let bystander = Bystander::start(sandbox);
             sandbox.write("x.pid", format!("{}\n", bystander.pid()));
-            set_modified(sandbox, Duration::from_secs(3600));
+            sandbox.set_modified("x.pid", SystemTime::now() - Duration::from_secs(3600));
             bgexec(&["-K"]).run().assert_unable(1, "stop x.pid: not running");
             bystander.assert_unharmed(sandbox);
         });

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
@@ -141,6 +142,12 @@ impl Sandbox {
         let path = self.path(name);
         fs::write(&path, contents).expect("the sandbox can be written to");
         path
+    }
+
+    /// Makes a file one that was last written then.
+    pub fn set_modified(&self, name: &str, time: SystemTime) {
+        let file = File::options().append(true).open(self.path(name)).expect("it is there");
+        file.set_modified(time).expect("it is ours");
     }
 
     pub fn make_directory(&self, name: &str) -> PathBuf {
