@@ -106,6 +106,12 @@ pub struct Numbers {
 impl Numbers {
     const NONE: Numbers = Numbers { low: 0, highest: 0 };
 
+    /// Whether it holds a number from 1 on, of those up to 64.
+    #[inline(always)]
+    pub fn has(&self, number: u32) -> bool {
+        number <= 64 && self.low >> (number % 64) & 1 != 0
+    }
+
     /// Reads a list with commas between its items; no list at all is an empty one.
     fn read(&mut self, mut list: Option<Word>, scan: Scan) -> bool {
         while let Some(text) = list {

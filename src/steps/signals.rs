@@ -13,9 +13,7 @@ impl Launch {
     pub(super) fn reset_signals(&self) -> Result<(), Reason> {
         let keep = self.plan.options.has(Opt::KeepSignals);
         for signal in 1..=NSIG {
-            let again = keep && signal == SIGCHLD && self.ignores_children;
-            let listed = signal <= 64 && self.plan.ignored.low >> (signal % 64) & 1 != 0;
-            let ignore = listed || again;
+            let ignore = self.plan.ignored.has(signal) || keep && signal == SIGCHLD && self.ignores_children;
             if ignore || !keep && signal != SIGKILL && signal != SIGSTOP {
                 sys::rt_sigaction(signal, ignore as usize)?;
             }

@@ -75,8 +75,11 @@ impl Target<'_> {
                 Ok(process) => (process, None),
                 Err(_) => (Fd::NONE, start_of(self.pid as u32)),
             };
-            if self.is_alive() {
-                return Ok(());
+            match holder(self.pidfile) {
+                Ok(pid) if pid == self.pid as u32 => return Ok(()),
+                // It cannot be proven any more, as where that descriptor was the last one.
+                Err(reason) if reason != Reason::NOT_RUNNING => return Err(reason),
+                _ => {}
             }
             sys::close(self.process);
             sys::close(self.pidfile);

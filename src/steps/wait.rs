@@ -80,6 +80,8 @@ impl Launch {
 
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
+        // What it leaves behind is reaped here: not every pid 1 does that.
+        let _ = sys::set_child_subreaper();
         self.signal_group(SIGTERM);
         self.outlast_group(GRACE + DEATH);
         self.remove_pidfiles();
@@ -90,6 +92,7 @@ impl Launch {
     pub(super) fn outlast_group(&self, mut left: u64) {
         // The group lives as long as any of its processes; with 0 it is only asked for.
         while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
+            while sys::wait4(-self.daemon, WNOHANG).pid > 0 {} // those that it left behind: a zombie counts, too
             if left == DEATH {
                 self.signal_group(SIGKILL);
             }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -213,6 +214,12 @@ fn nothing_is_left_to_a_pid_1_that_does_not_reap() {
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid", "/nonexistent/command"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::nothing(127));
+    // Nor are the children of a daemon that is ended.
+    let options = ["-p", "x.pid", "--notify", "fd:7", "--notify-timeout", "0.5", "sh", "-c", "sleep 60 & sleep 60"];
+    let begin = Instant::now();
+    sandbox.adopted(Role::Member, &options).being_pid_1().run();
+    assert_eq!(sandbox.legacy(), Legacy::nothing(124));
+    assert!(begin.elapsed() < Duration::from_secs(5));
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).probe(["stay"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")));

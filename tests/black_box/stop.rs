@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, test_kill_process};
+use rustix::process::{Pid, Resource, Signal, test_kill_process};
 
 use crate::harness::kernel::{self, Refusal};
 use crate::harness::process::{self, is_alive, kill};
@@ -139,6 +139,24 @@ mod daemon {
         assert_eq!(process::lock(&sandbox.path("x.pid")), None);
         assert_status(&status(&sandbox), 0, &format!("running (pid {pid})"));
         assert_stopped(&sandbox, &stop(&sandbox, &[]), pid);
+    }
+
+    /// Where no descriptor is left to look at it with, it lives on.
+    #[test]
+    fn may_have_lost_its_lock_where_descriptors_are_few() {
+        let sandbox = Sandbox::new();
+        let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
+        launch.reporting("report", ["stay"]).run().assert_started();
+        let pid = sandbox.report().pid;
+        for limit in 3..6 {
+            let output = sandbox.bgexec(&["-K", "-p", "x.pid"]).limit(Resource::Nofile, limit).run();
+            let reason = if limit == 3 { "Too many open files" } else { "not running" };
+            let status = if limit == 3 { 125 } else { 1 };
+            output.assert_unable(status, &format!("stop x.pid: {reason}"));
+            assert!(is_alive(pid));
+        }
+        let output = sandbox.bgexec(&["-K", "-p", "x.pid"]).limit(Resource::Nofile, 6).run();
+        assert_stopped(&sandbox, &output, pid);
     }
 
     #[test]
