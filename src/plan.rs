@@ -58,6 +58,8 @@ const RULES: &[(Opt, bool, Opt, Code)] = &[
     (Opt::Restart, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
     (Opt::Notify, true, Opt::Restart, Code::NOT_WITH_RESTART),
     (Opt::AliveAfter, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::SessionLeader, true, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::Ctty, true, Opt::Restart, Code::NOT_WITH_RESTART),
     (Opt::ChildPidfile, false, Opt::Restart, Code::NEEDS_RESTART),
     (Opt::Sighup, false, Opt::Restart, Code::NEEDS_RESTART),
     (Opt::RestartCount, false, Opt::Restart, Code::NEEDS_RESTART),

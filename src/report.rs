@@ -105,6 +105,8 @@ reasons! {
     OWNED_BY_ANOTHER "owned by another user"
     /// A lock's file can be written by others than its owner.
     WRITABLE_BY_OTHERS "writable by others"
+    /// The leader, and so the daemon, is in another pid namespace than the launcher.
+    OTHER_PID_NAMESPACE "in another pid namespace"
     /// Started set-user-ID or set-group-ID.
     IDS_DIFFER "real and effective ids differ"
     /// No such option.
@@ -147,6 +149,8 @@ reasons! {
     STILL_RUNNING "still running as pid "
     /// Not `fd:N` or `socket`.
     NOT_A_NOTIFICATION "not fd:N or socket"
+    /// A descriptor that COMMAND is to keep is the one that it is to tell its readiness on.
+    NEEDED_FOR_NOTIFY "needed for --notify"
     /// Not a time.
     NOT_A_TIME "not a time"
     /// Not a number of restarts.
@@ -344,9 +348,11 @@ pub fn misuse(options: &Options, reason: Reason) -> u32 {
     125
 }
 
-/// Says that a step was taken.
+/// Says that a step was taken, if `--verbose` asks for that.
 pub fn step(launch: &Launch) {
-    say_step(launch, None, &NOTHING);
+    if launch.plan.options.has(Opt::Verbose) {
+        say_step(launch, None, &NOTHING);
+    }
 }
 
 #[inline(never)]

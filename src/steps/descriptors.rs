@@ -20,10 +20,13 @@ const BOUNDARY: u32 = 64;
 const LOOP_LIMIT: u32 = 1 << 20;
 
 impl Launch {
-    /// Makes sure that every descriptor of `--keep-fd` is open.
+    /// Makes sure that every descriptor of `--keep-fd` is open, and none is to become another.
     pub(super) fn keep(&self) -> Result<(), Reason> {
         let mut list = self.word();
         while let Some((number, rest)) = list.number(10, u32::MAX.into()) {
+            if number == self.plan.value(Value::Notify) {
+                return Err(Reason::NEEDED_FOR_NOTIFY);
+            }
             sys::fcntl(Fd(number as u32), F_GETFD, 0)?;
             list = rest.rest();
         }

@@ -49,6 +49,10 @@ impl Launch {
         let leaderless = !leads && (self.plan.is_init() || !self.plan.waits() && sys::setsid().is_ok());
         if self.plan.waits() {
             self.expect_children()?;
+            if !self.plan.stays() {
+                // What COMMAND leaves behind while it is waited for is reaped here if it has to go: not every pid 1 does that.
+                let _ = sys::set_child_subreaper();
+            }
         }
         let child =
             if leaderless { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
@@ -72,6 +76,9 @@ impl Launch {
             }
             Ok(leader) => {
                 let ended = reap(leader);
+                if self.daemon == leader {
+                    self.daemon = 0; // it has not come to make one
+                }
                 // Who kills the leader wakes the launcher while the daemon still has its stack, and maybe its descriptors:
                 // that daemon is not wanted, whatever it says.
                 if ended.is(Reason::KILLED) && self.daemon != 0 {
@@ -106,9 +113,9 @@ impl Launch {
         if self.plan.leads_session() {
             self.daemon_flags()
         } else if self.shared {
-            VFORK | CLONE_FS | CLONE_SIGHAND
+            VFORK | CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID
         } else {
-            VFORK
+            VFORK | CLONE_PARENT_SETTID
         }
     }
 
@@ -147,8 +154,11 @@ impl Launch {
         if let Some(reason) = verdict
             && reason.is(Reason::EXECUTING)
         {
-            self.daemon = reason.operand() as Pid;
-            if self.plan.options.has(Opt::Verbose) && self.supervisor == 0 {
+            // The pid that a child of the launcher's has in its own pid namespace may be another's here.
+            if self.daemon == 0 {
+                self.daemon = reason.operand() as Pid;
+            }
+            if self.supervisor == 0 {
                 self.step = Step::Execute;
                 report::step(self);
             }
@@ -193,7 +203,7 @@ impl Launch {
     }
 }
 
-/// Where the kernel writes a daemon's pid.
+/// Where the kernel writes a leader's pid, and then its daemon's.
 fn pid_place(launch: &mut Launch) -> &mut Pid {
     &mut launch.daemon
 }
@@ -208,6 +218,13 @@ extern "C" fn leader(launch: &mut Launch) -> ! {
     if launch.plan.leads_session() {
         daemon(launch);
     }
+    // In another pid namespace the daemon has a pid that the launcher does not know; and where the leader is the first process, its
+    // end is that of all.
+    if launch.daemon != 0 && launch.daemon != sys::getpid() {
+        launch.step = Step::Daemon;
+        launch.fail(Reason::OTHER_PID_NAMESPACE);
+    }
+    launch.daemon = 0;
     // The launcher, woken by whoever kills the leader, has this much of the stack to itself: the daemon's begins below it.
     black_box(&room::<GAP>());
     match launch.child(daemon, launch.daemon_flags() | CLONE_PARENT | CLONE_PARENT_SETTID) {

@@ -12,7 +12,7 @@ use crate::sys::{self, Errno, Fd, Text, room};
 const DEFAULT_PATH: Word = ZStr::new(c"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 
 /// The interpreter of scripts that name none.
-const SHELL: Word = ZStr::new(c"/bin/sh");
+pub(super) const SHELL: Word = ZStr::new(c"/bin/sh");
 
 /// What is done with a file that may be COMMAND.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use super::Launch;
 use super::lock::{PAUSE, TRIES, recorded_daemon};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, EAGAIN, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
+    AT_SYMLINK_NOFOLLOW, EAGAIN, EEXIST, ENOENT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
+    S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -29,7 +30,7 @@ impl Launch {
         if lock == Lock::Pidfile && self.plan.foreground() && self.word().first() != b'/' {
             self.keep_directory()?;
         }
-        let fd = open_pidfile(self.word(), O_RDWR | O_CREAT)?;
+        let fd = open_pidfile(self.word(), O_RDWR, true)?;
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
         let own = self.own_once(fd, &others, true)?;
@@ -47,31 +48,35 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile, over what was there: to empty it first would cost more than all the rest.
+    /// Writes the caller's pid into a pidfile. What was there goes first, so that nobody reads two numbers; of a new file there is
+    /// nothing to empty, which would cost more than all the rest.
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
         let mut room = room::<16>();
         let mut text = Text::new(&mut room, Fd::NONE);
         text.push_decimal(sys::getpid() as u32);
         text.push_byte(b'\n');
-        sys::pwrite(pidfile, text.as_bytes())?;
-        Ok(sys::truncate(pidfile, text.as_bytes().len())?)
+        if sys::size(pidfile) != Ok(0) {
+            sys::truncate(pidfile, 0)?;
+        }
+        Ok(sys::pwrite(pidfile, text.as_bytes())?)
     }
 
-    /// Removes the pidfiles of a daemon that is reaped.
-    pub(super) fn remove_pidfiles(&self) {
+    /// Removes the pidfiles of a daemon that is reaped, and takes the terminal back.
+    pub(super) fn clear_away(&self) {
+        self.take_foreground();
         remove(self.locks[Lock::ChildPidfile as usize], self.directory, self.plan.child_pidfile());
         remove(self.locks[Lock::Pidfile as usize], self.directory, self.plan.pidfile());
     }
 
     /// The same where nothing was written: a pidfile that is not empty is not this launch's.
-    pub(super) fn remove_empty_pidfiles(&mut self) {
+    pub(super) fn clear_away_empty(&mut self) {
         for pidfile in &mut self.locks {
             if sys::size(*pidfile) != Ok(0) {
                 *pidfile = Fd::NONE;
             }
         }
-        self.remove_pidfiles();
+        self.clear_away();
     }
 
     /// Keeps the directory where bgexec was started, so that a relative path is meant in it also after it was left.
@@ -84,33 +89,49 @@ impl Launch {
     }
 }
 
-/// Opens a pidfile or lockfile, and refuses one that others could have prepared.
-pub(super) fn open_pidfile(path: Word, flags: u32) -> Result<Fd, Reason> {
+/// Opens a pidfile or lockfile, which it `may_create`, and refuses one that others could have prepared. If it was created just now,
+/// as where a file system gives every file the same owner and mode, it is removed.
+pub(super) fn open_pidfile(path: Word, access: u32, may_create: bool) -> Result<Fd, Reason> {
+    let mut creates = may_create;
     loop {
-        let fd = sys::openat(Fd::CWD, path, flags | O_NOFOLLOW | O_NONBLOCK, 0o644)?;
-        let mut room = StatRoom::uninit();
-        let told = sys::fstat(fd, &mut room);
-        if told.is_err() && sys::size(fd) == Ok(0) {
-            remove(fd, Fd::CWD, path); // it may have been created just now; an empty one is of no use to anybody
+        let (how, other) = if creates { (O_CREAT | O_EXCL, EEXIST) } else { (0, ENOENT) };
+        let fd = match sys::openat(Fd::CWD, path, access | how | O_NOFOLLOW | O_NONBLOCK, 0o644) {
+            Err(errno) if may_create && errno.is(other) => {
+                creates = !creates; // it is there; or no more
+                continue;
+            }
+            opened => opened?,
+        };
+        match is_current(fd) {
+            Ok(true) => return Ok(fd),
+            Ok(false) => sys::close(fd),
+            Err(reason) => {
+                if creates {
+                    remove(fd, Fd::CWD, path);
+                }
+                return Err(reason);
+            }
         }
-        let stat = told?;
-        if stat.kind() != S_IFREG {
-            return Err(Reason::NOT_A_REGULAR_FILE);
-        }
-        if stat.links() > 1 {
-            return Err(Reason::HAS_MORE_LINKS);
-        }
-        if stat.owner() != 0 && stat.owner() != sys::geteuid() {
-            return Err(Reason::OWNED_BY_ANOTHER);
-        }
-        if stat.permissions() & 0o022 != 0 {
-            return Err(Reason::WRITABLE_BY_OTHERS);
-        }
-        if stat.links() == 1 {
-            return Ok(fd);
-        }
-        sys::close(fd); // removed meanwhile: there may be a new one
     }
+}
+
+/// Whether a file still has a name; one that others could have prepared is refused.
+fn is_current(fd: Fd) -> Result<bool, Reason> {
+    let mut room = StatRoom::uninit();
+    let stat = sys::fstat(fd, &mut room)?;
+    if stat.kind() != S_IFREG {
+        return Err(Reason::NOT_A_REGULAR_FILE);
+    }
+    if stat.links() > 1 {
+        return Err(Reason::HAS_MORE_LINKS);
+    }
+    if stat.owner() != 0 && stat.owner() != sys::geteuid() {
+        return Err(Reason::OWNED_BY_ANOTHER);
+    }
+    if stat.permissions() & 0o022 != 0 {
+        return Err(Reason::WRITABLE_BY_OTHERS);
+    }
+    Ok(stat.links() == 1)
 }
 
 /// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, or the

@@ -3,10 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
+use super::exec::SHELL;
 use crate::options::Opt;
 use crate::passwd::{self, NO_ID};
 use crate::report::Reason;
-use crate::sys::abi::{ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
+use crate::sys::abi::{EINVAL, ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Errno, Fd};
 
@@ -85,6 +86,7 @@ impl Launch {
             {
                 (self.identity.uid, self.identity.gid) = (passwd::id(uid), gid);
                 self.bring(ZStr::new(c"HOME="), directory, b':')?;
+                let shell = if shell.ends(b'\n') { SHELL } else { shell };
                 self.bring(ZStr::new(c"SHELL="), shell, b'\n')?;
                 self.bring(ZStr::new(c"USER="), user, b':')?;
                 return self.bring(ZStr::new(c"LOGNAME="), user, b':');
@@ -158,9 +160,13 @@ impl Launch {
         Ok(sys::setgid(self.identity.gid)?)
     }
 
-    /// Sets the user id.
+    /// Sets the user id. With the old one go the capabilities that `execve` would hand on.
     pub(super) fn set_uid(&self) -> Result<(), Reason> {
-        Ok(sys::setuid(self.identity.uid)?)
+        sys::setuid(self.identity.uid)?;
+        match sys::clear_ambient_capabilities() {
+            Err(errno) if !errno.is(EINVAL) => Err(errno.into()),
+            _ => Ok(()),
+        }
     }
 }
 

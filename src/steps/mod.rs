@@ -289,9 +289,9 @@ impl Launch {
                 // Before all locks are taken, what stands in a pidfile is somebody else's. (Of a daemon that was killed nobody
                 // knows how far it came.)
                 if self.step > Step::LockPidfile || self.step == Step::Daemon {
-                    self.remove_pidfiles();
+                    self.clear_away();
                 } else {
-                    self.remove_empty_pidfiles();
+                    self.clear_away_empty();
                 }
                 return Err(reason);
             }
@@ -341,13 +341,21 @@ impl Launch {
         Ok(())
     }
 
-    /// Makes a process group; under init the one in the terminal's foreground, if there is a terminal.
+    /// Makes a process group; under init it takes the launcher's place in the terminal's foreground, if that is there.
     fn lead_group(&self) -> Result<(), Reason> {
+        let in_foreground = self.plan.is_init() && sys::foreground(Fd::STDIN) == sys::getpgid(0);
         sys::setpgid()?;
-        if self.plan.is_init() {
+        if in_foreground {
             let _ = sys::set_foreground(Fd::STDIN, sys::getpid());
         }
         Ok(())
+    }
+
+    /// Takes that place back from a daemon that is reaped.
+    fn take_foreground(&self) {
+        if self.plan.is_init() && sys::foreground(Fd::STDIN) == Ok(self.daemon) {
+            let _ = sys::getpgid(0).and_then(|group| sys::set_foreground(Fd::STDIN, group));
+        }
     }
 
     /// Changes the root directory. The working directory goes with it, so that a relative one is meant in the new root.

@@ -5,7 +5,7 @@
 use super::{Launch, Step};
 use crate::options::Opt;
 use crate::plan::Value;
-use crate::report::Reason;
+use crate::report::{self, Reason};
 use crate::scan;
 use crate::sys::abi::{POLLIN, SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use crate::sys::zstr::ZStr;
@@ -50,6 +50,7 @@ impl Launch {
     pub fn wait_until_ready(&mut self) -> Result<(), Reason> {
         self.step = Step::Wait;
         self.release(self.notification[1]);
+        let alive_after = self.plan.options.has(Opt::AliveAfter);
         if self.notification[0].is_some() {
             let deadline = match self.plan.value(Value::NotifyTimeout) {
                 0 => Deadline::NEVER,
@@ -59,8 +60,11 @@ impl Launch {
             // What COMMAND says from now on nobody reads: it is to fail, and not to wait for that.
             self.release(self.notification[0]);
         }
-        if self.plan.options.has(Opt::AliveAfter) {
+        if alive_after {
             self.wait_for(Fd::NONE, Deadline::after(self.plan.value(Value::AliveAfter)), Ok(()))?;
+        }
+        if alive_after || self.notification[0].is_some() {
+            report::step(self);
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ struct Target<'a> {
 /// `NOT_RUNNING`, with an operand if that is not proven; `RUNNING_ELSEWHERE`; ENOENT if there is no pidfile.
 pub fn status(plan: &Plan) -> Result<u32, Reason> {
     plan.check_ids()?;
-    holder(files::open_pidfile(plan.pidfile(), O_RDONLY)?)
+    holder(files::open_pidfile(plan.pidfile(), O_RDONLY, false)?)
 }
 
 /// Stops what holds the pidfile of `-p`; with `--signal` alone only sends that.
@@ -66,7 +66,9 @@ impl Target<'_> {
         loop {
             let path = self.plan.pidfile();
             // To read it is enough, but where the file is to be removed.
-            self.pidfile = match files::open_pidfile(path, O_RDWR).or_else(|_| files::open_pidfile(path, O_RDONLY)) {
+            self.pidfile = match files::open_pidfile(path, O_RDWR, false)
+                .or_else(|_| files::open_pidfile(path, O_RDONLY, false))
+            {
                 Err(reason) if reason.is_errno(ENOENT) => return Err(Reason::NOT_RUNNING),
                 opened => opened?,
             };

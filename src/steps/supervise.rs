@@ -55,7 +55,7 @@ impl Launch {
         if self.keep_running().is_err() && self.daemon != 0 {
             self.end_daemon();
         }
-        self.remove_pidfiles();
+        self.clear_away();
         sys::exit(self.status_of_run)
     }
 

@@ -5,7 +5,7 @@
 use super::lock::{is_gone, start_of};
 use super::{Launch, Step};
 use crate::options::Opt;
-use crate::report::Reason;
+use crate::report::{self, Reason};
 use crate::sys::abi::{
     ECHILD, POLLIN, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG,
 };
@@ -35,7 +35,8 @@ impl Launch {
                 return Err(Errno::new(ECHILD).into());
             }
             if status.pid != 0 {
-                self.remove_pidfiles();
+                report::step(self);
+                self.clear_away();
                 return Ok(status.exit_status());
             }
             let signal = sys::read_signal(signals)?;
@@ -44,19 +45,31 @@ impl Launch {
             }
             let _ = sys::kill(self.daemon, signal); // it may have ended: that is seen next
             if matches!(signal, SIGTSTP | SIGTTIN | SIGTTOU) && !self.plan.is_init() {
-                // In a session without a terminal nothing would stop COMMAND but this. CONT is passed on again.
-                // First it may do what it has to do before it stops.
-                let continued = sys::signalfd(SignalSet::NONE.with(SIGCONT)).unwrap_or(Fd::NONE);
-                if !sys::is_ready(continued, POLLIN, STOPPING) {
-                    // A supervisor stays awake: it is not in anybody's foreground.
-                    if !self.plan.options.has(Opt::Restart) {
-                        let _ = sys::kill(self.daemon, SIGSTOP);
-                    }
-                    let _ = sys::kill(sys::getpid(), SIGSTOP);
-                }
-                sys::close(continued);
+                self.stop(signal);
             }
         }
+    }
+
+    /// Stops with COMMAND, as a signal wants it, until both are continued. First COMMAND may do what it has to do before; then, in
+    /// a session without a terminal, nothing would stop it but this. A supervisor stays awake: it is not in anybody's foreground.
+    #[inline(never)]
+    fn stop(&self, signal: u32) {
+        let continued = sys::signalfd(SignalSet::NONE.with(SIGCONT)).unwrap_or(Fd::NONE);
+        let goes_on = sys::is_ready(continued, POLLIN, STOPPING);
+        sys::close(continued);
+        if goes_on {
+            return;
+        }
+        if !self.plan.options.has(Opt::Restart) {
+            let _ = sys::kill(self.daemon, SIGSTOP);
+        }
+        // By what comes from a terminal the kernel does not stop it where no shell could continue it.
+        let in_foreground = sys::foreground(Fd::STDIN) == sys::getpgid(0);
+        let _ = sys::kill(sys::getpid(), if in_foreground { signal } else { SIGSTOP });
+        let _ = sys::rt_sigprocmask(SignalSet::NONE.with(signal).others(), &mut { self.mask });
+        let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut { self.mask });
+        sys::discard_signal(SIGCONT);
+        let _ = sys::kill(self.daemon, SIGCONT);
     }
 
     /// Reaps the daemon, if it has ended; as init first every other child that has.
@@ -80,11 +93,10 @@ impl Launch {
 
     /// Ends a daemon that is not wanted any more, with all of its process group, and removes what it leaves behind.
     pub fn abort(&mut self) {
-        // What it leaves behind is reaped here: not every pid 1 does that.
-        let _ = sys::set_child_subreaper();
+        let _ = sys::set_child_subreaper(); // as in `detach`
         self.signal_group(SIGTERM);
         self.outlast_group(GRACE + DEATH);
-        self.remove_pidfiles();
+        self.clear_away();
     }
 
     /// Waits so many milliseconds for the end of the daemon and of its group, which is killed when [`DEATH`] of them are left.

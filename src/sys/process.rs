@@ -179,6 +179,16 @@ pub fn setuid(id: u32) -> Result<()> {
     done(unsafe { call!(setuid, id) })
 }
 
+/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)`—Have no ambient capability, which `execve` would hand on.
+///
+/// # Errors
+/// EINVAL before Linux 4.3, which has none;
+/// [PR_CAP_AMBIENT(2const)](https://man7.org/linux/man-pages/man2/PR_CAP_AMBIENT.2const.html)
+pub fn clear_ambient_capabilities() -> Result<()> {
+    // SAFETY: with this option no argument is a pointer.
+    done(unsafe { call!(prctl, abi::PR_CAP_AMBIENT, abi::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) })
+}
+
 /// `getegid()`—The effective group id.
 ///
 /// [getegid(2)](https://man7.org/linux/man-pages/man2/getegid.2.html)
@@ -214,6 +224,17 @@ pub fn set_parent_death_signal(signal: u32) -> Result<()> {
 pub fn set_child_subreaper() -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
     done(unsafe { call!(prctl, abi::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
+}
+
+/// `ioctl(fd, TIOCGPGRP)`—The foreground process group of the caller's controlling terminal; 0 if it is of another pid namespace.
+///
+/// # Errors
+/// ENOTTY: not that terminal; [tcgetpgrp(3)](https://man7.org/linux/man-pages/man3/tcgetpgrp.3.html)
+pub fn foreground(fd: Fd) -> Result<Pid> {
+    let mut group = 0;
+    // SAFETY: the kernel writes the group.
+    done(unsafe { call!(ioctl, fd.0, abi::TIOCGPGRP, &raw mut group) })?;
+    Ok(group)
 }
 
 /// `ioctl(fd, TIOCSPGRP, group)`—Make a process group the foreground one of the caller's controlling terminal.

@@ -32,6 +32,11 @@ impl SignalSet {
         }
         SignalSet(words)
     }
+
+    /// Every signal that is not in the set.
+    pub fn others(self) -> SignalSet {
+        SignalSet(self.0.map(|word| !word))
+    }
 }
 
 /// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.

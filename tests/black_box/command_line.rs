@@ -345,6 +345,18 @@ mod verbose {
     }
 
     #[test]
+    fn tells_that_it_has_waited() {
+        for (options, last) in [
+            (&["-v", "true"][..], "bgexec: execute true"),
+            (&["-v", "--alive-after", "1", "sleep", "60"], "bgexec: wait for sleep"),
+            (&["-v", "-w", "true"], "bgexec: wait for true"),
+        ] {
+            let output = Sandbox::new().bgexec(options).run();
+            assert_eq!((output.status.code(), output.stderr.lines().last()), (Some(0), Some(last)), "{options:?}");
+        }
+    }
+
+    #[test]
     fn tells_no_word_of_a_step_that_is_about_none() {
         let output = Sandbox::new().bgexec(&["-v", "--no-new-privs", "true"]).run();
         assert!(output.stderr.contains("bgexec: set no_new_privs\n"), "{}", output.stderr);

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
 use crate::harness::kernel::Refusal;
 use crate::harness::process::lock;
-use crate::harness::{Launch, Output, Report, Sandbox, eventually, is_root, probe};
+use crate::harness::{Launch, Output, Report, Sandbox, bgexec_command, eventually, is_root, probe};
 
 const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/sh
@@ -439,12 +439,15 @@ mod variables {
         }
     }
 
+    /// Who has no shell has that one (passwd(5)).
     #[test]
-    fn with_nothing_in_them_are_empty() {
+    fn with_nothing_in_them_are_empty_but_the_shell() {
         if is_root() {
-            let accounts = Accounts::new("app:x:4711:4712:::\n", GROUP);
-            let report = accounts.run(with_roots(accounts.bgexec(&["-u", "app"])));
-            assert_eq!(all(&report), ["", "app", "app", ""].map(|value| vec![value.to_owned()]));
+            for line in ["app:x:4711:4712:::\n", "app:x:4711:4712:::"] {
+                let accounts = Accounts::new(line, GROUP);
+                let report = accounts.run(with_roots(accounts.bgexec(&["-u", "app"])));
+                assert_eq!(all(&report), ["", "app", "app", "/bin/sh"].map(|value| vec![value.to_owned()]));
+            }
         }
     }
 }
@@ -723,6 +726,19 @@ mod oneself {
                 let report = accounts.run(accounts.bgexec_of_all(options).by_user(4714));
                 assert_is(&report, 4714, 4714, &[]);
             }
+        }
+    }
+
+    /// What else a caller may do goes with its user.
+    #[test]
+    fn leaves_no_capability_to_another() {
+        if is_root() {
+            let sandbox = Sandbox::new();
+            let granting = ["--reuid=4714", "--regid=4714", "--clear-groups", "--inh-caps=+setuid,+setgid"];
+            let launch = sandbox.launch(Path::new("/usr/bin/setpriv")).words(granting);
+            let launch = launch.words(["--ambient-caps=+setuid,+setgid"]).words(bgexec_command());
+            let output = launch.words(["-F", "-u", "4715:4715", "grep", "CapEff", "/proc/self/status"]).run();
+            assert_eq!((&*output.stdout, &*output.stderr), ("CapEff:\t0000000000000000\n", ""));
         }
     }
 

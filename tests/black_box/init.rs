@@ -11,7 +11,9 @@ use rustix::process::{Resource, Signal, geteuid};
 
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, children, is_alive, signal};
-use crate::harness::{Launch, Running, Sandbox, Terminal, at_most, bgexec, eventually, is_root, probe, skip};
+use crate::harness::{
+    Launch, Running, Sandbox, Terminal, at_most, bgexec, bgexec_command, eventually, is_root, probe, skip,
+};
 
 /// How bgexec came to be init.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -265,6 +267,30 @@ fn gives_the_terminal_to_the_command() {
         signal(command(pid), Signal::KILL);
         assert_eq!(running.wait().status.code(), Some(128 + 9), "{init:?}");
     }
+}
+
+/// Runs a script in the foreground of a terminal where a line is typed; gives what it says.
+#[track_caller]
+fn run_in_terminal(script: &str) -> String {
+    let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
+    terminal.press(b"typed\n");
+    let launch = sandbox.launch(Path::new("/bin/sh")).stdin(terminal.open()).leading_session();
+    launch.before_exec(kernel::take_terminal).words(["-c", script, "sh"]).words(bgexec_command()).run().stdout
+}
+
+#[test]
+fn takes_the_terminal_back() {
+    for command in ["true", "nosuch", "--alive-after 5000 true", "-c nosuch true", "-w -r -C 0 true"] {
+        let said = run_in_terminal(&format!("\"$@\" --init {command} 2>/dev/null; read line; echo $line"));
+        assert_eq!(said, "typed\n", "{command}");
+    }
+}
+
+/// Another process group may have it.
+#[test]
+fn leaves_the_terminal_to_whom_it_has_the_foreground_for() {
+    let script = "set -m; \"$@\" --init --print-pid sleep 60 > pid & until test -s pid; do :; done; read line; echo $line; kill $!";
+    assert_eq!(run_in_terminal(script), "typed\n");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::harness::process::{self, Stat, is_alive};
 use crate::harness::{
-    Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, eventually, is_root, kernel, probe,
+    Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, bgexec_command, eventually, is_root, kernel, probe,
 };
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
@@ -214,13 +214,97 @@ fn nothing_is_left_to_a_pid_1_that_does_not_reap() {
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid", "/nonexistent/command"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::nothing(127));
-    // Nor are the children of a daemon that is ended.
-    let options = ["-p", "x.pid", "--notify", "fd:7", "--notify-timeout", "0.5", "sh", "-c", "sleep 60 & sleep 60"];
-    let begin = Instant::now();
-    sandbox.adopted(Role::Member, &options).being_pid_1().run();
-    assert_eq!(sandbox.legacy(), Legacy::nothing(124));
-    assert!(begin.elapsed() < Duration::from_secs(5));
     let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).probe(["stay"]);
     launch.being_pid_1().run();
     assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")));
+}
+
+/// Nor are the children of a COMMAND that is ended, or ends, before it is ready.
+#[test]
+fn children_are_not_left_to_a_pid_1_that_does_not_reap() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    for (options, script, status) in [
+        (["--notify", "fd:7", "--notify-timeout", "0.5"], "sleep 60 & sleep 60", 124),
+        (["-w", "--notify", "fd:7", "--notify-timeout=0.5"], "sleep 60 & sleep 60", 124),
+        (["-k", "22", "--alive-after", "5000"], "sleep 60 & exit 3", 125),
+    ] {
+        let begin = Instant::now();
+        let launch = sandbox.adopted(Role::Member, &["-p", "x.pid"]).words(options);
+        launch.words(["sh", "-c", script]).being_pid_1().run();
+        assert_eq!(sandbox.legacy(), Legacy::nothing(status), "{options:?}");
+        assert!(begin.elapsed() < Duration::from_secs(5), "{options:?}");
+    }
+}
+
+/// Whoever calls unshare or setns, and then executes bgexec, has its children in another pid namespace: there they have other
+/// pids, and the first one's end is everybody's.
+mod child_in_another_pid_namespace {
+    use super::*;
+
+    /// Runs a script of bgexec's arguments in a pid namespace, beside a process that has pid 2 there; `as_leader` of a process
+    /// group or not. Gives its status, and what it and the commands after it say.
+    #[track_caller]
+    fn run(sandbox: &Sandbox, as_leader: bool, arguments: &str, after: &str) -> String {
+        let leads = if as_leader { "setsid --wait" } else { "" };
+        let script =
+            format!("sleep 60 & {leads} unshare --pid \"$@\" {arguments} 2>&1; echo status $?; {after}\nkill -0 $!");
+        let launch = sandbox.launch(Path::new("/bin/sh")).being_pid_1().words(["-c", &script, "sh"]);
+        let output = launch.words(bgexec_command()).run();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "the bystander lives: {output:?}");
+        output.stdout
+    }
+
+    #[test]
+    fn is_known_by_its_pid_here() {
+        if !is_root() {
+            return;
+        }
+        let sandbox = Sandbox::new();
+        let after = r#"pid=$(pgrep -f "^sleep 77"); "$@" -T -p x.pid; echo $pid; "$@" -K -p x.pid --retry KILL/5; echo status $?"#;
+        let said = run(&sandbox, false, "-p x.pid sleep 77", after);
+        let ["status 0", running, pid, "status 0"] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        assert_eq!(running, format!("running (pid {pid})"));
+        assert!(!sandbox.exists("x.pid"));
+    }
+
+    #[test]
+    fn is_waited_for() {
+        if is_root() {
+            for options in ["-w --session-leader", "--init"] {
+                let said = run(&Sandbox::new(), false, &format!("{options} sh -c 'exit 7'"), "");
+                assert_eq!(said, "status 7\n", "{options}");
+            }
+        }
+    }
+
+    #[test]
+    fn is_ended_without_harm_to_others() {
+        if is_root() {
+            for (options, status) in
+                [("nosuch", 127), ("--init --alive-after 100 false", 125), ("-p x.pid -c nosuch true", 125)]
+            {
+                let sandbox = Sandbox::new();
+                let said = run(&sandbox, false, options, "");
+                assert!(said.ends_with(&format!("status {status}\n")), "{options}: {said}");
+                assert!(!sandbox.exists("x.pid"));
+            }
+        }
+    }
+
+    /// The leader would be the first there, and take the daemon with it.
+    #[test]
+    fn is_refused_where_it_needs_a_leader() {
+        if is_root() {
+            for (as_leader, options) in [(true, "-p x.pid"), (true, "-r -p x.pid"), (false, "-w -p x.pid")] {
+                let sandbox = Sandbox::new();
+                let said = run(&sandbox, as_leader, &format!("{options} sleep 77"), "pgrep -c -x sleep");
+                let expected = "bgexec: unable to create a process: in another pid namespace\nstatus 125\n1\n";
+                assert_eq!(said, expected, "{options}");
+                assert!(!sandbox.exists("x.pid"));
+            }
+        }
+    }
 }

@@ -335,6 +335,14 @@ mod descriptor {
     }
 
     #[test]
+    fn is_none_that_is_kept() {
+        for (kept, notify) in [("7", "fd:7"), ("1,7", "fd:7"), ("100", "fd:100")] {
+            let output = Sandbox::new().bgexec(&["--notify", notify, "--keep-fd", kept, "true"]).run();
+            output.assert_unable(125, &format!("keep {kept}: needed for --notify"));
+        }
+    }
+
+    #[test]
     fn refuses_what_is_none() {
         for notify in ["", "fd", "fd:", "fd:0", "fd:1", "fd:2", "fd:-1", "fd:x", "fd:7x", "fd:4294967299", "7", "FD:7"]
         {

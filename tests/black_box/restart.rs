@@ -897,10 +897,12 @@ mod outputs {
 
 #[test]
 fn is_refused_with_what_makes_no_sense() {
-    let refusals: [(&[&str], &str); 13] = [
+    let refusals: [(&[&str], &str); 15] = [
         (&["-r", "--notify", "fd:7"], "--notify fd:7: not with -r"),
         (&["--notify", "socket", "-r"], "--notify socket: not with -r"),
         (&["-r", "--alive-after", "5"], "--alive-after 5: not with -r"),
+        (&["-r", "--session-leader"], "--session-leader: not with -r"),
+        (&["--ctty", "-r"], "--ctty: not with -r"),
         (&["--child-pidfile", "child.pid"], "--child-pidfile child.pid: needs -r"),
         (&["-R", "1"], "-R 1: needs -r"),
         (&["-C", "1"], "-C 1: needs -r"),

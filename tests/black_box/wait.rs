@@ -1,5 +1,6 @@
 //! `-w`: the launcher stays, forwards signals, and ends as COMMAND does; `--alive-after`: it stays a while.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,9 @@ use rustix::process::{Resource, Signal};
 
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, children, is_alive, kill, lock, signal};
-use crate::harness::{FAILURES, Legacy, Role, Sandbox, Terminal, at_most, eventually, probe, unread_pipe};
+use crate::harness::{
+    FAILURES, Legacy, Role, Sandbox, Terminal, at_most, bgexec_command, eventually, probe, unread_pipe,
+};
 
 const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
@@ -236,17 +239,30 @@ mod signals {
     #[test]
     fn of_a_terminal_stop_the_launcher_and_reach_the_command() {
         let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
+        let script = "set -m; \"$@\"; echo $? > status; fg";
+        let shell = sandbox.launch(Path::new("/bin/sh")).words(["-c", script, "sh"]).words(bgexec_command());
+        let shell = shell.words(["-w"]).stdin(terminal.open()).leading_session().before_exec(kernel::take_terminal);
+        let running = shell.recording().spawn();
+        sandbox.report();
+        terminal.press(b"\x1a");
+        assert_eq!(sandbox.eventually_read("status"), "148\n", "the shell finds it stopped");
+        sandbox.assert_recorded("20\n18\n");
+        terminal.press(b"\x03");
+        sandbox.assert_recorded("20\n18\n2\n");
+        running.end();
+    }
+
+    /// Nobody could continue it: the kernel stops no program there either.
+    #[test]
+    fn of_a_terminal_stop_nobody_where_there_is_no_shell() {
+        let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
         let launch = sandbox.bgexec(&["-w"]).stdin(terminal.open()).leading_session();
         let running = launch.before_exec(kernel::take_terminal).recording().spawn();
         sandbox.report();
         terminal.press(b"\x1a");
-        sandbox.assert_recorded("20\n");
-        let stopped = || Stat::of(running.pid()).is_some_and(|stat| stat.state == 'T').then_some(());
-        eventually("the launcher is stopped", stopped);
-        signal(running.pid(), Signal::CONT);
         sandbox.assert_recorded("20\n18\n");
-        signal(running.pid(), Signal::USR1);
-        sandbox.assert_recorded("20\n18\n10\n");
+        terminal.press(b"\x03");
+        sandbox.assert_recorded("20\n18\n2\n");
         running.end();
     }
 

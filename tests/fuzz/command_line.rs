@@ -133,7 +133,7 @@ fn refusals(typed: &Outcome) -> BTreeSet<(&'static str, u32)> {
     for long in ["print-pid", "session-leader", "ctty", "wait", "init", "notify", "alive-after", "restart"] {
         check(!has("foreground"), long, Reason::NOT_WITH_FOREGROUND);
     }
-    for long in ["notify", "alive-after"] {
+    for long in ["notify", "alive-after", "session-leader", "ctty"] {
         check(!has("restart"), long, Reason::NOT_WITH_RESTART);
     }
     for long in ["child-pidfile", "sighup", "restart-count", "restart-delay"] {
