@@ -89,7 +89,7 @@ struct Unharmed {
 
 /// Starts, and gives what that was and what COMMAND found, if COMMAND has written that, without what differs from run to run.
 fn launch(case: Case, directory: &Path, harm: Option<(&Call, i32)>) -> (Start, Option<String>) {
-    let harm = harm.map(|(call, errno)| (call.place, Harm::Errno(errno)));
+    let harm = harm.map(|(call, errno)| (call.place, Harm::Errno { errno, of: call.number }));
     let file = directory.join("room/report");
     let start = start(case, directory, harm, Some(&file));
     let report = if start.status() == Some(0) { start.report(&file) } else { fs::read_to_string(&file).ok() };

@@ -109,7 +109,7 @@ const SEEDS: &[Seed] = &[
     Seed {
         name: "an error of setuid is ignored",
         file: "src/steps/identity.rs",
-        edits: &[("Ok(sys::setuid(self.identity.uid)?)", "Ok(drop(sys::setuid(self.identity.uid)))")],
+        edits: &[("sys::setuid(self.identity.uid)?;", "drop(sys::setuid(self.identity.uid));")],
         words: "-u 65534:65534",
         trial: Trial::Refuses(sc::nr::SETUID, EAGAIN),
     },
@@ -129,7 +129,7 @@ const SEEDS: &[Seed] = &[
     Seed {
         name: "the pidfile stays after a failure",
         file: "src/steps/mod.rs",
-        edits: &[("self.remove_pidfiles();", "let _ = Self::remove_pidfiles;")],
+        edits: &[("self.clear_away();", "let _ = Self::clear_away;")],
         words: "-p DIR/pid",
         trial: Trial::Refuses(sc::nr::CHDIR, EACCES),
     },
@@ -216,7 +216,7 @@ fn failing(case: Case, home: &Path, call: usize, errno: i32, first: usize, wante
     assert!(calls.peek().is_some(), "nobody makes call {call}");
     calls.find_map(|Call { place, .. }| {
         in_own_directory(home, |directory| {
-            let start = start(case, directory, Some((place, Harm::Errno(errno))), None);
+            let start = start(case, directory, Some((place, Harm::Errno { errno, of: call })), None);
             start.end();
             let status = start.status();
             let broken = (status != Some(wanted)).then(|| format!("status {status:?}: {:?}", start.stderr));

@@ -72,11 +72,19 @@ pub struct Call {
 /// What is done when a process is about to make a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Harm {
-    /// The call is not made, and fails with this errno. Two are made all the same: close, as the kernel closes whatever it
+    /// The call, if it is one of that number (how often a launch waits is not the same in each run), is not made, and fails with
+    /// this errno. Two are made all the same: close, as the kernel closes whatever it
     /// answers; and wait4, if nobody is said to be there, as the kernel then has reaped the child itself.
-    Errno(i32),
+    Errno { errno: i32, of: usize },
     /// A process, by the order of their making, gets a signal, if it has not ended; a stopped one goes on at once.
     Signal { number: i32, to: usize },
+}
+
+impl Harm {
+    /// Whether it is meant for a call of this number.
+    fn befalls(self, number: usize) -> bool {
+        !matches!(self, Harm::Errno { of, .. } if of != number)
+    }
 }
 
 /// What the tracer saw.
@@ -305,7 +313,7 @@ impl Traced {
             }
         }
         // Once a call has failed, no other call is of interest.
-        let is_over = self.trace.harmed && matches!(self.harm, Some((_, Harm::Errno(_)))) && self.refused.is_none();
+        let is_over = self.trace.harmed && matches!(self.harm, Some((_, Harm::Errno { .. }))) && self.refused.is_none();
         let fails = self.tracees.get(&pid).is_some_and(|tracee| tracee.failing.is_some());
         request(if is_over && !fails && !self.rests { abi::CONT } else { abi::SYSCALL }, pid, 0, pass as usize);
     }
@@ -335,10 +343,10 @@ impl Traced {
             request(abi::POKEUSER, pid, abi::ORIG_RAX, usize::MAX);
         }
         match self.harm {
-            Some((at, harm)) if at == place => {
+            Some((at, harm)) if at == place && harm.befalls(number) => {
                 self.trace.harmed = true;
                 match harm {
-                    Harm::Errno(errno) => {
+                    Harm::Errno { errno, .. } => {
                         tracee.failing = Some(errno);
                         if number != sc::nr::CLOSE && (number, errno) != (sc::nr::WAIT4, ECHILD) {
                             request(abi::POKEUSER, pid, abi::ORIG_RAX, usize::MAX);
