@@ -48,15 +48,15 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile. What was there goes first, so that nobody reads two numbers; of a new file there is
-    /// nothing to empty, which would cost more than all the rest.
+    /// Writes the caller's pid into a pidfile, over what was there: to empty it would cost more than all the rest. Only what is longer
+    /// goes first, so that nobody reads two numbers.
     pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
         let pidfile = self.locks[lock as usize];
         let mut room = room::<16>();
         let mut text = Text::new(&mut room, Fd::NONE);
         text.push_decimal(sys::getpid() as u32);
         text.push_byte(b'\n');
-        if sys::size(pidfile) != Ok(0) {
+        if sys::size(pidfile)? as usize > text.as_bytes().len() {
             sys::truncate(pidfile, 0)?;
         }
         Ok(sys::pwrite(pidfile, text.as_bytes())?)
