@@ -105,9 +105,10 @@
 //! more than to reset all. A pidfile adds about 12 %, another user 4 %, an output file 3 %.
 //!
 //! What is dear to the kernel is left out where it can be: a look into /proc (2 µs and more; signal 0 tells as well that a
-//! process is gone), emptying a file (3 µs and, on ext4, 100 times that if it is written to again; writing over it is cheaper), memory (8 µs with its pages), closing what is not
-//! open (0.5 µs for 60 numbers). A launcher that leaves its process group for its parent's could make a session at once and
-//! save the second vfork; but whoever starts it may want to put others into that group.
+//! process is gone), emptying a file (3 µs and, on ext4, 100 times that if it is written to again; writing over it is
+//! cheaper), memory (8 µs with its pages), closing what is not open (0.5 µs for 60 numbers). A launcher that leaves its
+//! process group for its parent's could make a session at once and save the second vfork; but whoever starts it may want to
+//! put others into that group.
 
 #![no_std]
 // There the compiler calls its own assembly experimental: RUSTC_BOOTSTRAP=1 or a nightly one.

@@ -343,9 +343,9 @@ impl Launch {
 
     /// Makes a process group; under init it takes the launcher's place in the terminal's foreground, if that is there.
     fn lead_group(&self) -> Result<(), Reason> {
-        let in_foreground = self.plan.is_init() && sys::foreground(Fd::STDIN) == sys::getpgid(0);
+        let takes_terminal = self.plan.is_init() && is_in_foreground();
         sys::setpgid()?;
-        if in_foreground {
+        if takes_terminal {
             let _ = sys::set_foreground(Fd::STDIN, sys::getpid());
         }
         Ok(())
@@ -373,4 +373,10 @@ impl Launch {
         }
         Ok(())
     }
+}
+
+/// Whether the caller's process group is in the foreground of the terminal that is its standard input.
+#[inline(always)]
+fn is_in_foreground() -> bool {
+    sys::foreground(Fd::STDIN) == sys::getpgid(0)
 }

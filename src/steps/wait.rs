@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::lock::{is_gone, start_of};
-use super::{Launch, Step};
+use super::{Launch, Step, is_in_foreground};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{
@@ -64,8 +64,7 @@ impl Launch {
             let _ = sys::kill(self.daemon, SIGSTOP);
         }
         // By what comes from a terminal the kernel does not stop it where no shell could continue it.
-        let in_foreground = sys::foreground(Fd::STDIN) == sys::getpgid(0);
-        let _ = sys::kill(sys::getpid(), if in_foreground { signal } else { SIGSTOP });
+        let _ = sys::kill(sys::getpid(), if is_in_foreground() { signal } else { SIGSTOP });
         let _ = sys::rt_sigprocmask(SignalSet::NONE.with(signal).others(), &mut { self.mask });
         let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut { self.mask });
         sys::discard_signal(SIGCONT);

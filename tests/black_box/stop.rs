@@ -29,6 +29,13 @@ fn start_stubborn(sandbox: &Sandbox) -> i32 {
     sandbox.report().pid
 }
 
+/// A daemon that has closed its descriptors, and so lost its lock; its pid.
+fn start_unlocked(sandbox: &Sandbox) -> i32 {
+    let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
+    launch.reporting("report", ["stay"]).run().assert_started();
+    sandbox.report().pid
+}
+
 /// The signals that it has taken so far.
 fn signals(sandbox: &Sandbox) -> Vec<i32> {
     let taken = fs::read_to_string(sandbox.path("signals")).unwrap_or_default();
@@ -133,9 +140,7 @@ mod daemon {
     #[test]
     fn may_have_lost_its_lock() {
         let sandbox = Sandbox::new();
-        let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
-        launch.reporting("report", ["stay"]).run().assert_started();
-        let pid = sandbox.report().pid;
+        let pid = start_unlocked(&sandbox);
         assert_eq!(process::lock(&sandbox.path("x.pid")), None);
         assert_status(&status(&sandbox), 0, &format!("running (pid {pid})"));
         assert_stopped(&sandbox, &stop(&sandbox, &[]), pid);
@@ -145,9 +150,7 @@ mod daemon {
     #[test]
     fn may_have_lost_its_lock_where_descriptors_are_few() {
         let sandbox = Sandbox::new();
-        let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
-        launch.reporting("report", ["stay"]).run().assert_started();
-        let pid = sandbox.report().pid;
+        let pid = start_unlocked(&sandbox);
         for limit in 3..7 {
             let output = sandbox.bgexec(&["-K", "-p", "x.pid"]).limit(Resource::Nofile, limit).run();
             if output.status.code() == Some(0) {
@@ -977,9 +980,7 @@ mod without_pidfd {
     #[test]
     fn daemon_that_lost_its_lock_is_stopped() {
         each(|sandbox, bgexec| {
-            let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
-            launch.reporting("report", ["stay"]).run().assert_started();
-            let pid = sandbox.report().pid;
+            let pid = start_unlocked(sandbox);
             assert_stopped(sandbox, &bgexec(&["-K"]).run(), pid);
         });
     }
@@ -1111,9 +1112,7 @@ mod status_of {
         if is_root() {
             let sandbox = Sandbox::new();
             let copy = sandbox.bgexec_for_all();
-            let launch = sandbox.bgexec(&["-p", "x.pid"]).words([probe()]).words(["close"]);
-            launch.reporting("report", ["stay"]).run().assert_started();
-            let pid = sandbox.report().pid;
+            let pid = start_unlocked(&sandbox);
             assert!(test_kill_process(Pid::from_raw(pid).expect("a pid")).is_ok());
             let output = sandbox.command(&copy).words(["-T", "-p", "x.pid"]).by_user(4711).run();
             assert_status(&output, 0, &format!("running (pid {pid})"));

@@ -72,9 +72,9 @@ pub struct Call {
 /// What is done when a process is about to make a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Harm {
-    /// The call, if it is one of that number (how often a launch waits is not the same in each run), is not made, and fails with
-    /// this errno. Two are made all the same: close, as the kernel closes whatever it
-    /// answers; and wait4, if nobody is said to be there, as the kernel then has reaped the child itself.
+    /// The call, if it is one of that number (how often a launch waits is not the same in each run), is not made, and fails
+    /// with this errno. Two are made all the same: close, as the kernel closes whatever it answers; and wait4, if nobody is
+    /// said to be there, as the kernel then has reaped the child itself.
     Errno { errno: i32, of: usize },
     /// A process, by the order of their making, gets a signal, if it has not ended; a stopped one goes on at once.
     Signal { number: i32, to: usize },
