@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::harness::process::{Stat, is_alive, lock};
-use crate::harness::{Sandbox, Terminal, eventually, is_root, kernel};
+use crate::harness::{Sandbox, Terminal, is_root, kernel};
 
 #[test]
 fn command_replaces_the_launcher() {
@@ -49,7 +49,7 @@ fn streams_directory_and_umask_are_those_asked_for() {
 fn pidfile_holds_the_pid_and_its_lock_is_held() {
     let sandbox = Sandbox::new();
     let running = sandbox.bgexec(&["-F", "-p", "x.pid"]).probe(["stay"]).spawn();
-    eventually("the probe", || sandbox.exists("report").then_some(()));
+    sandbox.await_file("report");
     assert_eq!(sandbox.pid("x.pid"), running.pid());
     assert_eq!(lock(&sandbox.path("x.pid")).map(|(_, pid)| pid), Some(running.pid()));
     for options in [&["-p", "x.pid"][..], &["-F", "-p", "x.pid"]] {
@@ -74,7 +74,7 @@ fn pidfile_is_removed_after_a_failure() {
 fn pidfile_of_another_that_failed_is_not_removed() {
     let sandbox = Sandbox::new();
     let running = sandbox.bgexec(&["-F", "-p", "x.pid"]).probe(["stay"]).spawn();
-    eventually("the probe", || sandbox.exists("report").then_some(()));
+    sandbox.await_file("report");
     let output = sandbox.bgexec(&["-F", "-p", "x.pid", "/nonexistent/command"]).run();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(sandbox.pid("x.pid"), running.pid());

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{FlockType, Resource};
 
 use crate::harness::process::{descriptors, is_alive, kill, lock};
-use crate::harness::{Report, Role, Sandbox, eventually};
+use crate::harness::{Report, Role, Sandbox};
 
 const BOTH: [&str; 4] = ["-p", "x.pid", "-l", "x.lock"];
 
@@ -259,7 +259,7 @@ fn survive_the_removal_of_the_files() {
 fn belong_to_a_program_in_the_foreground() {
     let sandbox = Sandbox::new();
     let running = sandbox.bgexec(&["-F"]).words(BOTH).probe(["stay"]).spawn();
-    eventually("the probe", || sandbox.exists("report").then_some(()));
+    sandbox.await_file("report");
     assert_held(&sandbox, running.pid());
     let numbers: Vec<i32> = descriptors(running.pid()).into_keys().filter(|&number| number > 2).collect();
     assert_eq!(numbers, [62, 63]);

@@ -647,7 +647,7 @@ mod signals {
         let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-O", "/dev/zero", "--retry", "TERM/1/KILL/5"]);
         let script = format!("trap '' TERM; echo > {}; exec cat /dev/zero", word(&sandbox, "ready"));
         launch.words(["/bin/sh", "-c", &script]).run().assert_started();
-        eventually("it ignores TERM", || sandbox.exists("ready").then_some(()));
+        sandbox.await_file("ready"); // it ignores TERM
         let start = Instant::now();
         signal(sandbox.pid("x.pid"), Signal::TERM);
         await_end(&sandbox);
@@ -831,7 +831,7 @@ mod outputs {
         }
         signal(supervisor, Signal::HUP);
         for name in ["out", "err"] {
-            sandbox.eventually_read(name);
+            sandbox.await_file(name);
         }
         assert!(!sandbox.exists("there/out"));
     }
@@ -844,7 +844,7 @@ mod outputs {
         let (supervisor, command) = start(&sandbox, launch.probe(["stay"]));
         fs::remove_file(sandbox.path("log")).expect("it is there");
         signal(supervisor, Signal::HUP);
-        sandbox.eventually_read("log");
+        sandbox.await_file("log");
         for pid in [supervisor, command] {
             eventually("nobody has the old one", || {
                 let held = descriptors(pid).into_values();

@@ -110,10 +110,16 @@ impl Sandbox {
         eventually(record, || (self.exists("record") && self.read("record") == record).then_some(()));
     }
 
-    /// The contents of a file that is not there yet.
+    /// The contents of a file that is not there yet, or has no whole line: a shell creates one before it writes to it.
     #[track_caller]
     pub fn eventually_read(&self, name: &str) -> String {
-        eventually(name, || fs::read_to_string(self.path(name)).ok())
+        eventually(name, || fs::read_to_string(self.path(name)).ok().filter(|text| text.ends_with('\n')))
+    }
+
+    /// Waits for a file, whatever it holds.
+    #[track_caller]
+    pub fn await_file(&self, name: &str) {
+        eventually(name, || self.exists(name).then_some(()));
     }
 
     pub fn read(&self, name: &str) -> String {
