@@ -24,7 +24,7 @@ impl Launch {
     pub(super) fn keep(&self) -> Result<(), Reason> {
         let mut list = self.word();
         while let Some((number, rest)) = list.number(10, u32::MAX.into()) {
-            if number == self.plan.value(Value::Notify) {
+            if self.plan.options.has(Opt::Notify) && number == self.plan.value(Value::Notify) {
                 return Err(Reason::NEEDED_FOR_NOTIFY);
             }
             sys::fcntl(Fd(number as u32), F_GETFD, 0)?;

@@ -30,7 +30,7 @@ impl Launch {
             Ok(()) => self.search(Trial::Execute),
             Err(errno) => errno,
         };
-        if errno.is(ENOENT) {
+        if errno.is(ENOENT) || errno.is(ENOTDIR) {
             // execve does not say whether it is the file that was not found or its interpreter. The announcement is
             // withdrawn before another call is made, so that dying from now on is a failure too.
             errno = self.record(Some(errno.into())).err().unwrap_or(errno);

@@ -92,6 +92,9 @@ impl Launch {
 /// Opens a pidfile or lockfile, which it `may_create`, and refuses one that others could have prepared. If it was created just now,
 /// as where a file system gives every file the same owner and mode, it is removed.
 pub(super) fn open_pidfile(path: Word, access: u32, may_create: bool) -> Result<Fd, Reason> {
+    if path == c"/dev/null" {
+        return Err(Reason::NOT_A_REGULAR_FILE); // also where it is missing: others would write to what is created there
+    }
     let mut creates = may_create;
     loop {
         let (how, other) = if creates { (O_CREAT | O_EXCL, EEXIST) } else { (0, ENOENT) };

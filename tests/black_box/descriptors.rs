@@ -112,12 +112,14 @@ mod keep_fd {
 
     #[test]
     fn keeps_those_named() {
-        for (list, kept) in [("7", vec![7]), ("7,3", vec![3, 7]), ("100", vec![100]), ("5,1000", vec![5, 1000])] {
+        let lists =
+            [("7", &[7][..]), ("7,3", &[3, 7]), ("100", &[100]), ("5,1000", &[5, 1000]), ("0", &[]), ("0,1,2,3", &[3])];
+        for (list, kept) in lists {
             let sandbox = Sandbox::new();
             let launch = sandbox.bgexec(&["--keep-fd", list]).descriptors(3..=8, null());
             launch.descriptors([63, 64, 100, 101, 1000], null()).probe(["stay"]).run().assert_started();
             let daemon = sandbox.report();
-            assert_eq!(numbers(&daemon)[3..], kept, "--keep-fd {list}");
+            assert_eq!(&numbers(&daemon)[3..], kept, "--keep-fd {list}");
             assert!(kept.iter().all(|number| daemon.descriptors[number].is_null_device()));
         }
     }

@@ -350,8 +350,10 @@ mod failure {
     #[test]
     fn interpreter_of_a_script_missing() {
         let sandbox = Sandbox::new();
-        sandbox.write_program("s", "#!/nonexistent/interpreter\n");
-        assert_unable(&sandbox, "./s", 127, "its interpreter was not found");
+        for interpreter in ["/nonexistent/interpreter", "/etc/passwd/interpreter"] {
+            sandbox.write_program("s", format!("#!{interpreter}\n"));
+            assert_unable(&sandbox, "./s", 127, "its interpreter was not found");
+        }
     }
 
     #[test]

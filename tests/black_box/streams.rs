@@ -326,6 +326,18 @@ mod null_device {
         assert_eq!(sandbox.read("false null device"), "precious");
     }
 
+    /// Where it is missing, it would be created as a file, and everybody's null device from then on.
+    #[test]
+    fn is_no_pidfile() {
+        if !is_root() {
+            return;
+        }
+        for option in ["-p", "-l"] {
+            let output = launch_without_device(&Sandbox::new(), &[option, "/dev/null", "true"]).run();
+            output.assert_unable(125, "open /dev/null: not a regular file");
+        }
+    }
+
     #[test]
     fn that_cannot_be_made_is_a_refusal() {
         if !is_root() {
