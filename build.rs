@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// What the image may have in bytes, by the beginning of the target's name. It has a memory in the changelog: a larger figure
 /// is a decision. All that stable Rust builds stay within 1.6 times the first.
 const BUDGETS: &[(&str, u32)] = &[
-    ("x86_64", 28_544),
+    ("x86_64", 28_640),
     ("i686", 30_976),
     ("aarch64", 32_800),
     ("armv7", 36_352),

@@ -335,10 +335,15 @@ fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, en
     text.push_words(end);
     text.push_byte(b'\n');
     if text.write().is_err() {
-        sys::discard_signal(SIGPIPE);
-        sys::discard_signal(SIGXFSZ);
+        discard_signals_of_write();
     }
     let _ = sys::rt_sigprocmask(mask, &mut { mask });
+}
+
+/// Makes what a write of one's own that failed has brought about no longer pending: nobody sent it.
+pub fn discard_signals_of_write() {
+    sys::discard_signal(SIGPIPE);
+    sys::discard_signal(SIGXFSZ);
 }
 
 /// Says what is wrong with the command line; gives the exit status.

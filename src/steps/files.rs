@@ -56,7 +56,8 @@ impl Launch {
         let mut text = Text::new(&mut room, Fd::NONE);
         text.push_decimal(sys::getpid() as u32);
         text.push_byte(b'\n');
-        if sys::size(pidfile)? as usize > text.as_bytes().len() {
+        let mut before = [0; 16];
+        if sys::pread(pidfile, &mut before)? as usize > text.as_bytes().len() {
             sys::truncate(pidfile, 0)?;
         }
         Ok(sys::pwrite(pidfile, text.as_bytes())?)
@@ -72,7 +73,7 @@ impl Launch {
     /// The same where nothing was written: a pidfile that is not empty is not this launch's.
     pub(super) fn clear_away_empty(&mut self) {
         for pidfile in &mut self.locks {
-            if sys::size(*pidfile) != Ok(0) {
+            if sys::pread(*pidfile, &mut [0]) != Ok(0) {
                 *pidfile = Fd::NONE;
             }
         }

@@ -202,7 +202,7 @@ fn read(path: Word, text: &mut Word) -> Result<(), Reason> {
         Err(errno) if errno.is(ENOENT) => return Ok(()),
         opened => opened?,
     };
-    let content = sys::mmap(sys::size(file)? as usize + 1).ok_or(Errno::NOMEM)?;
+    let content = sys::mmap(sys::size(file)? + 1).ok_or(Errno::NOMEM)?;
     sys::pread(file, content)?;
     sys::close(file);
     for byte in content.iter_mut() {

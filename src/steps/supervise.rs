@@ -207,8 +207,10 @@ impl Launch {
             if polled[index + 1].can_be_read()
                 && let Ok(size) = sys::read(pipe, &mut buffer)
             {
-                let _ = sys::write(file, buffer.get(..size as usize).unwrap_or_default());
                 more = true;
+                if sys::write(file, buffer.get(..size as usize).unwrap_or_default()).is_err() {
+                    report::discard_signals_of_write();
+                }
             }
         }
         more

@@ -115,6 +115,12 @@ pub(super) fn value(answer: usize) -> Result<u32> {
     }
 }
 
+/// The answer of a call that gives an address or a place in a file, which may be any number but the last 4095, or an error.
+#[inline(always)]
+pub(super) fn position(answer: usize) -> Result<usize> {
+    if answer < -4095_isize as usize { Ok(answer) } else { Err(Errno::new((answer as u32).wrapping_neg())) }
+}
+
 /// Makes a system call that no signal interrupts.
 macro_rules! call {
     ($name:ident $(, $argument:expr)*) => { syscalls::raw_syscall!(number::$name $(, $argument)*) };

@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, number, persist, value};
+use super::call::{Errno, Result, Sysno, call, done, number, persist, position, value};
 use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
@@ -258,9 +258,10 @@ pub fn pwrite(fd: Fd, bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// ESPIPE: a FIFO; [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html)
-pub fn size(fd: Fd) -> Result<u32> {
+pub fn size(fd: Fd) -> Result<usize> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, abi::SEEK_END as usize, 0, number::lseek) }
+    let answer = unsafe { call!(lseek, fd.0, 0, abi::SEEK_END) };
+    position(answer)
 }
 
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, call, done, number, persist};
+use super::call::{Errno, Result, call, done, number, persist, position};
 use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
 
@@ -300,11 +300,9 @@ pub fn mmap(size: usize) -> Option<&'static mut [u8]> {
     #[cfg(target_arch = "s390x")]
     // SAFETY: the kernel reads the arguments, and chooses where nothing is yet.
     let answer = unsafe { call!(mmap, arguments.as_ptr()) };
-    if answer >= -4095_isize as usize {
-        return None; // an error, no address
-    }
+    let address = position(answer).ok()?;
     // SAFETY: this memory is new, and nobody unmaps it.
-    Some(unsafe { core::slice::from_raw_parts_mut(answer as *mut u8, size) })
+    Some(unsafe { core::slice::from_raw_parts_mut(address as *mut u8, size) })
 }
 
 /// The same for numbers.

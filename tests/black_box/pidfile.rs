@@ -1,6 +1,6 @@
 //! The pidfile: complete, locked, removed after a failure, and never trusted further than the kernel vouches for it.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -237,6 +237,19 @@ mod stale {
         let contents =
             ["", "\n", "garbage\n", "-1\n", "0", "1\n", "2 3\n", " 2\n", "4294967298\n", "\0\0", &long, &two];
         contents.into_iter().for_each(assert_replaced);
+    }
+
+    /// Sizes that are an error's number or that of a short pid, if they are taken for a number of 32 bits.
+    #[test]
+    fn of_any_size_is_replaced() {
+        for size in [3 << 30, (1 << 32) - 4, (1 << 32) - 22, 1 << 32, (1 << 32) + 3] {
+            let sandbox = Sandbox::new();
+            let file = File::create(sandbox.path("x.pid")).expect("the sandbox is ours");
+            file.set_len(size).expect("what is not written takes no room");
+            let daemon = sandbox.start(&["-p", "x.pid"]);
+            assert_eq!(file.metadata().expect("it is open").len(), format!("{}\n", daemon.pid).len() as u64, "{size}");
+            assert_eq!(sandbox.pid("x.pid"), daemon.pid);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, Mode, OFlags, mkfifoat};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
@@ -42,6 +43,14 @@ fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
 #[track_caller]
 fn await_lines(sandbox: &Sandbox, name: &str, count: usize) -> Vec<String> {
     eventually(name, || Some(lines(sandbox, name)).filter(|lines| lines.len() >= count))
+}
+
+/// A FIFO of this name, open for both sides, where nothing blocks.
+fn fifo(sandbox: &Sandbox) -> fs::File {
+    let path = sandbox.path("fifo");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("the sandbox is ours");
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    fs::File::options().read(true).write(true).custom_flags(nonblock).open(path).expect("it is there")
 }
 
 /// Nobody is left, and no pidfile.
@@ -677,11 +686,7 @@ mod signals {
     #[test]
     fn stop_both_though_nobody_reads_the_output() {
         let sandbox = Sandbox::new();
-        let fifo = sandbox.path("fifo");
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).expect("the sandbox is ours");
-        let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let fifo = fs::File::options().read(true).write(true).custom_flags(nonblock).open(&fifo).expect("it is there");
+        let fifo = fifo(&sandbox);
         while (&fifo).write(b"x").is_ok() {}
         let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "fifo"]).words([probe()]).words(["say", "more"]);
         launch.reporting("report", ["stay"]).run().assert_started();
@@ -689,6 +694,23 @@ mod signals {
         let supervisor = sandbox.pid("x.pid");
         signal(supervisor, Signal::TERM);
         await_end(&sandbox);
+    }
+
+    /// A FIFO's reader that goes is the supervisor's loss: COMMAND wrote into a pipe, and could.
+    #[test]
+    fn that_the_supervisor_brings_upon_itself_are_not_the_commands() {
+        let sandbox = Sandbox::new();
+        let fifo = fifo(&sandbox);
+        let (said, record) = (word(&sandbox, "said"), word(&sandbox, "record"));
+        let verbs = ["await", "10", "say", "more", "note", &said, "record", &record];
+        let launch = sandbox.bgexec(&PIDFILES).words(["-H", "-o", "fifo"]);
+        let (supervisor, _) = start(&sandbox, launch.blocking_probe(verbs));
+        drop(fifo);
+        signal(supervisor, Signal::USR1);
+        sandbox.await_file("said");
+        signal(supervisor, Signal::WINCH);
+        sandbox.assert_recorded("28\n");
+        kill(supervisor);
     }
 
     /// A second signal does not make the supervisor forget COMMAND.
