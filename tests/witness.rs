@@ -29,22 +29,18 @@ fn witness() -> BTreeMap<&'static str, usize> {
         execve EXECVE
         exit_group EXIT_GROUP
         faccessat FACCESSAT
-        fchmod FCHMOD
         fchdir FCHDIR
         fcntl FCNTL
-        fstat FSTAT
         ftruncate FTRUNCATE
         getcwd GETCWD
         getdents64 GETDENTS64
         getegid GETEGID
         geteuid GETEUID
-        getgid GETGID
         getgroups GETGROUPS
         getpgid GETPGID
         getpid GETPID
         getppid GETPPID
         getsockname GETSOCKNAME
-        getuid GETUID
         ioctl IOCTL
         ioprio_set IOPRIO_SET
         kill KILL

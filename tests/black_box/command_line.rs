@@ -3,6 +3,8 @@
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 
+use bgexec::options::table::ROWS;
+
 use crate::harness::process::is_alive;
 use crate::harness::{Output, Sandbox, bgexec, eventually, is_root, kernel, skip, unread_pipe};
 
@@ -203,39 +205,11 @@ mod information {
     #[test]
     fn help_names_every_option_in_a_line_that_a_terminal_holds() {
         let usage = usage();
-        for option in [
-            "-c, --chdir DIR",
-            "-k, --umask OCTAL",
-            "-i, --stdin FILE",
-            "-o, --stdout FILE",
-            "-e, --stderr FILE",
-            "-O, --output FILE",
-            "--truncate",
-            "-E, --env K=V",
-            "--unset K",
-            "--clear-env",
-            "-p, --pidfile FILE",
-            "-l, --lockfile FILE",
-            "--oknodo",
-            "-F, --foreground",
-            "--argv0 NAME",
-            "--keep-fd N,N",
-            "--no-close",
-            "--keep-signals",
-            "--ignore-signal",
-            "--print-pid",
-            "-v, --verbose",
-            "-q, --quiet",
-            "-h, --help",
-            "-V, --version",
-            "-a, --append",
-            "-b, --background",
-            "-f, ",
-            "--fork",
-            "--close-fds",
-            "-m, --make-pidfile",
-        ] {
-            assert!(usage.contains(option), "{option} is not in\n{usage}");
+        for row in ROWS {
+            let short = if row.short == b' ' { "    ".to_owned() } else { format!("-{}, ", char::from(row.short)) };
+            let line = format!("  {short}--{} {}", row.long, row.value);
+            let is_named = usage.lines().any(|text| text.starts_with(line.trim_end()));
+            assert!(is_named, "{line:?} is not in\n{usage}");
         }
         let is_long = |line: &&str| line.replace('\t', "        ").len() > 100;
         assert_eq!(usage.lines().find(is_long), None);

@@ -126,7 +126,8 @@ fn example(machine: &Machine) {
     let check = "\
         for name in syslogd crond httpd; do bgexec -T -p /run/$name.pid; done\n\
         first=$(cat /run/httpd.child.pid)\n\
-        wget -q -O - http://127.0.0.1/\n\
+        until wget -q -O /first http://127.0.0.1/ 2> /dev/null; do :; done\n\
+        cat /first\n\
         kill -KILL $first\n\
         until wget -q -O /page http://127.0.0.1/ 2> /dev/null; do :; done\n\
         cat /page\n\

@@ -66,16 +66,22 @@ impl Wrapped {
     /// The name that a process was executed with.
     #[track_caller]
     fn assert_title(&self, pid: i32, title: &str) {
-        let found = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it is alive");
-        assert_eq!(found.split('\0').next(), Some(title));
+        assert_eq!(words(pid).split('\0').next(), Some(title));
     }
 
     /// The words that a daemon was executed with.
     #[track_caller]
-    fn assert_words(&self, pid: i32, words: &str) {
-        let found = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it is alive");
-        assert_eq!(found.trim_end_matches('\0').replace('\0', " "), words);
+    fn assert_words(&self, pid: i32, expected: &str) {
+        assert_eq!(words(pid).trim_end_matches('\0').replace('\0', " "), expected);
     }
+}
+
+/// The words that a process was executed with, each with a NUL behind it. The kernel says where they are a moment after it has
+/// closed what is to be closed at exec, which is when bgexec says that it was executed.
+fn words(pid: i32) -> String {
+    let read = || fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it is alive");
+    eventually("its words", || !read().is_empty());
+    read()
 }
 
 fn signal(pid: i32, signal: Signal) {

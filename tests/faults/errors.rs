@@ -177,11 +177,11 @@ fn broken(
     if status == 0 {
         let lost = success(case, start, report, Some(&unharmed.report), directory);
         let lost = lost.or_else(|| unheld(case, start, directory));
-        if lost.is_none() || !case.supervises() || !trace.stay.iter().all(|&pid| start.dies(pid, 2)) {
+        if lost.is_none() || !case.supervises() || !trace.stay.iter().all(|&pid| start.dies(pid, 20)) {
             return lost;
         }
         // The supervisor failed after COMMAND was executed, with nobody to tell that: then nothing is to be left.
-        let alive: Vec<_> = trace.executed.iter().filter(|&&pid| !start.dies(pid, 2)).collect();
+        let alive: Vec<_> = trace.executed.iter().filter(|&&pid| !start.dies(pid, 20)).collect();
         let left = (!alive.is_empty()).then(|| format!("processes {alive:?}")).or_else(|| left_file(case, directory));
         let left = left.or_else(|| trace.executed.is_empty().then(|| "no COMMAND".to_owned()));
         return left.map(|left| format!("the supervisor has ended, and left {left}"));

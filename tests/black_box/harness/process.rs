@@ -8,6 +8,7 @@ pub use processes::{is_alive, naming};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, Signal, fcntl_getlk, kill_process};
@@ -74,6 +75,24 @@ pub fn descriptors(pid: i32) -> BTreeMap<i32, PathBuf> {
 pub fn kill(pid: i32) {
     signal(pid, Signal::KILL);
     eventually("a killed process is dead", || (!is_alive(pid)).then_some(()));
+}
+
+/// A process does nothing at all for a while, once it has nothing left to do.
+#[track_caller]
+pub fn assert_sleeps(pid: i32) {
+    // How often it gave up the processor because it had nothing to do, since Linux 2.6.23.
+    let switches = || {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).map(str::to_owned)
+    };
+    let mut before = None;
+    eventually("it sleeps", || {
+        let last = std::mem::replace(&mut before, switches());
+        thread::sleep(Duration::from_millis(20));
+        (Stat::of(pid)?.state == 'S' && before == last).then_some(())
+    });
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(switches(), before, "it woke up");
 }
 
 /// Sends a signal to a process that may be gone.

@@ -6,8 +6,10 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
+use std::thread;
 use std::time::SystemTime;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Launch, Legacy, Report, Role, bgexec, bgexec_command, eventually, probe, process};
@@ -200,6 +202,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        process::naming(self.directory()).into_iter().for_each(process::kill);
+        // A second panic would end the whole program, and with it what other tests have to say.
+        let kill = if thread::panicking() { |pid| process::signal(pid, Signal::KILL) } else { process::kill };
+        process::naming(self.directory()).into_iter().for_each(kill);
     }
 }
