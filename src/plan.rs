@@ -86,8 +86,6 @@ pub enum Stream {
 pub struct Plan {
     /// What was typed, and with [`Plan::read`] what follows from it.
     pub options: Options,
-    /// Where COMMAND and its arguments are; at the end if there is no COMMAND.
-    command: Words,
     values: [u64; VALUES.len()],
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
@@ -102,7 +100,7 @@ pub struct Numbers {
     /// are open in any case.
     pub low: u64,
     /// The highest of all.
-    pub highest: u32,
+    pub highest: u64,
 }
 
 impl Numbers {
@@ -123,7 +121,7 @@ impl Numbers {
             if number <= 64 {
                 self.low |= 1 << (number % 64);
             }
-            self.highest = self.highest.max(number as u32);
+            self.highest = self.highest.max(number);
             list = match rest.split() {
                 None => None,
                 Some((b',', next)) => Some(next),
@@ -138,9 +136,12 @@ impl Plan {
     /// A plan of nothing, of the command line in `vectors`.
     #[inline(always)]
     pub fn new(vectors: Vectors) -> Plan {
-        let options = Options::new(vectors);
-        let values = const { [0; VALUES.len()] };
-        Plan { options, command: vectors.last, values, ignored: Numbers::NONE, kept: Numbers::NONE }
+        Plan {
+            values: const { [0; VALUES.len()] },
+            ignored: Numbers::NONE,
+            kept: Numbers::NONE,
+            options: Options::new(vectors),
+        }
     }
 
     /// Reads the options that were typed, and concludes what follows from them. `pid_1`: bgexec is the first process of its
@@ -151,8 +152,7 @@ impl Plan {
     #[inline(never)]
     pub fn read(&mut self, pid_1: bool) -> Result<(), Reason> {
         let options = &mut self.options;
-        self.command = options.vectors.last.next();
-        let command = self.command.get();
+        let command = options.vectors.last.next().get();
         options.imply(Opt::Command, command.is_some());
         if !self.ignored.read(options.examine(Opt::IgnoreSignal), scan_ignored) {
             return Err(Reason::NOT_SIGNALS);
@@ -248,8 +248,9 @@ impl Plan {
     /// What COMMAND gets as its arguments; the first is its name, or that of `--argv0`. This is put there each time: a supervisor
     /// has the memory in common with the run before, which may have put a script's path there.
     pub fn arguments(&self) -> Words {
-        self.command.set(self.options.value(Opt::Argv0).unwrap_or(self.name()));
-        self.command
+        let command = self.options.vectors.last.next();
+        command.set(self.options.value(Opt::Argv0).unwrap_or(self.name()));
+        command
     }
 
     /// Whether COMMAND replaces bgexec itself, without a process or session of its own.

@@ -33,10 +33,10 @@ impl Options {
         Options {
             given: const { [false; COUNT] },
             limited: 0,
-            vectors,
-            examined: Cell::new(ZStr::new(c"")),
             values: const { [None; COUNT] },
             limits: const { [[0; 2]; RLIM_NLIMITS] },
+            vectors,
+            examined: Cell::new(ZStr::new(c"")),
         }
     }
 

@@ -68,7 +68,7 @@ impl Launch {
         if !all_stay {
             return Err(Errno::MFILE.into());
         }
-        let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify) as u32);
+        let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify)) as u32;
         let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
         let to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
         sys::close(fd);
@@ -106,7 +106,7 @@ impl Launch {
     pub(super) fn unshare(&mut self) -> Result<(), Reason> {
         self.table_end = u32::MAX;
         if self.shared {
-            let end = (u64::BITS - self.used.leading_zeros()).max(self.plan.kept.highest + 1);
+            let end = (u64::BITS - self.used.leading_zeros()).max(self.plan.kept.highest as u32 + 1);
             match sys::close_range(end, u32::MAX, CLOSE_RANGE_UNSHARE) {
                 Ok(()) => self.table_end = end,
                 Err(_) => sys::unshare(CLONE_FILES)?,
@@ -130,7 +130,7 @@ impl Launch {
 
     fn close_ranges(&self) -> sys::Result<()> {
         let mut first = 3;
-        for number in 3..BOUNDARY.max(self.plan.kept.highest + 1) {
+        for number in 3..BOUNDARY.max(self.plan.kept.highest as u32 + 1) {
             if self.stays(number) {
                 // No descriptor between two that stay: the range is empty, and the kernel says EINVAL.
                 if first < number {

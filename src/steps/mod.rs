@@ -209,40 +209,41 @@ pub struct Launch {
     status_of_run: u32,
     /// The inherited file mode creation mask.
     umask: u32,
+    /// The inherited signal mask, once signals are blocked.
+    pub mask: SignalSet,
     /// Who COMMAND runs as.
     identity: identity::Identity,
-    /// The inherited signal mask.
-    mask: SignalSet,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
 }
 
 impl Launch {
-    /// A launch of nothing, of the command line in `vectors`. `mask` is the inherited signal mask.
+    /// A launch of nothing, of the command line in `vectors`. In this order, here and in the parts, what begins as zero and lies
+    /// together is filled at once.
     #[inline(always)]
-    pub fn new(vectors: Vectors, mask: SignalSet) -> Launch {
+    pub fn new(vectors: Vectors) -> Launch {
         Launch {
+            plan: Plan::new(vectors),
             step: Step::Trust,
             shared: false,
             ignores_children: false,
             daemon: 0,
             used: 0,
-            message: Fd::STDERR,
-            directory: Fd::CWD,
             supervisor: 0,
-            launcher: Fd::NONE,
+            status_of_run: 0,
+            umask: 0,
+            mask: SignalSet::NONE,
             status: [Fd::NONE; 2],
             locks: [Fd::NONE; 3],
             null: Fd::NONE,
             table_end: u32::MAX,
             notification: [Fd::NONE; 2],
             streams: [Fd::NONE; 3],
-            plan: Plan::new(vectors),
-            status_of_run: 0,
+            launcher: Fd::NONE,
             signals: Fd::NONE,
             outputs: const { [supervise::Output::NONE; 2] },
-            umask: 0,
-            mask,
+            message: Fd::STDERR,
+            directory: Fd::CWD,
             here: Ok(ZStr::new(c"")),
             identity: identity::Identity::new(),
         }

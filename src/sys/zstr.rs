@@ -267,6 +267,7 @@ impl Vectors {
     /// # Safety
     /// `argc` is the address of the argument count on the stack that the kernel made for this process: argv follows it,
     /// then envp and the auxiliary vector. Nothing else may use them.
+    #[inline(always)]
     pub unsafe fn new(argc: *mut usize) -> Self {
         // SAFETY: the argument count is there to read.
         let count = unsafe { argc.read() };

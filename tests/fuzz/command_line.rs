@@ -225,7 +225,7 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     let bit = |number: u32| 1_u64 << (number % 64);
     same("ignored signals", plan.ignored.low == ignored.iter().fold(0, |set, &signal| set | bit(signal)));
     let kept: Vec<u64> = value("keep-fd").iter().flat_map(|text| text.split(',').filter_map(descriptor)).collect();
-    same("highest kept descriptor", u64::from(plan.kept.highest) == kept.iter().copied().max().unwrap_or(0));
+    same("highest kept descriptor", plan.kept.highest == kept.iter().copied().max().unwrap_or(0));
     same("kept descriptors", (0..70).all(|number| plan.keeps(number) == kept.contains(&number.into())));
 
     let foreground = has("foreground");
