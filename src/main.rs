@@ -20,7 +20,7 @@ fn main(vectors: Vectors) -> u32 {
     let launch = &mut Launch::new(vectors);
     // Blocked from here on: no signal comes between two steps, and writing to a closed pipe is an error like any other.
     // Where that is refused, so is what resets the mask for COMMAND, which is an error.
-    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut launch.mask);
+    let _ = sys::rt_sigprocmask(SignalSet::ALL, Some(&mut launch.mask));
     let plan = &mut launch.plan;
     if let Err(reason) = plan.options.parse() {
         return report::misuse(&plan.options, reason);
@@ -39,7 +39,7 @@ fn main(vectors: Vectors) -> u32 {
     }
     if plan.options.has(Opt::Stop) {
         // Interrupting the wait for somebody else's end is the user's right.
-        let _ = sys::rt_sigprocmask(launch.mask.with(SIGPIPE), &mut { launch.mask });
+        let _ = sys::rt_sigprocmask(launch.mask.with(SIGPIPE), None);
         launch.step = Step::Fill;
         let stopped = launch.fill().and_then(|()| {
             launch.step = Step::Stop;

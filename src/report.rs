@@ -323,7 +323,7 @@ impl Text<'_> {
 fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, end: &[Option<Word>; 2]) {
     // What the kernel sends a writer that nobody reads must neither end it nor be taken for a signal to COMMAND.
     let mut mask = SignalSet::NONE;
-    let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut mask);
+    let _ = sys::rt_sigprocmask(SignalSet::ALL, Some(&mut mask));
     let mut room = room::<LINE>();
     let mut text = Text::new(&mut room, to);
     text.push_line(ZStr::new(if reason.is_some() { c"bgexec: unable to " } else { c"bgexec: " }));
@@ -337,7 +337,7 @@ fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, en
     if text.write().is_err() {
         discard_signals_of_write();
     }
-    let _ = sys::rt_sigprocmask(mask, &mut { mask });
+    let _ = sys::rt_sigprocmask(mask, None);
 }
 
 /// Makes what a write of one's own that failed has brought about no longer pending: nobody sent it.

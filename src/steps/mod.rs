@@ -285,7 +285,7 @@ impl Launch {
                 first = Step::Pipe;
             } else {
                 // In the foreground signals are no longer blocked: none is to come before all is unmade and told.
-                let _ = sys::rt_sigprocmask(SignalSet::ALL, &mut self.mask);
+                let _ = sys::rt_sigprocmask(SignalSet::ALL, None);
                 self.release(self.null); // so that there is a number to look at /proc with
                 // Before all locks are taken, what stands in a pidfile is somebody else's. (Of a daemon that was killed nobody
                 // knows how far it came.)

@@ -18,7 +18,6 @@ impl Launch {
                 sys::rt_sigaction(signal, ignore as usize)?;
             }
         }
-        sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE }, &mut { self.mask })?;
-        Ok(())
+        Ok(sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE }, None)?)
     }
 }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
 use super::abi;
 use super::call::{Result, call, done, number, persist};
@@ -39,16 +40,15 @@ impl SignalSet {
     }
 }
 
-/// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the old set.
+/// `rt_sigprocmask(SIG_SETMASK, set)`—Set which signals are blocked; gives the `old` set to who asks for it.
 ///
 /// # Errors
 /// Fails on no kernel with these arguments, but a filter of system calls may refuse it;
 /// [rt_sigprocmask(2)](https://man7.org/linux/man-pages/man2/rt_sigprocmask.2.html)
-pub fn rt_sigprocmask(set: SignalSet, old: &mut SignalSet) -> Result<()> {
-    // SAFETY: the kernel reads one set and writes the other.
-    let answer =
-        unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, &raw mut *old, size_of::<SignalSet>()) };
-    done(answer)
+pub fn rt_sigprocmask(set: SignalSet, old: Option<&mut SignalSet>) -> Result<()> {
+    let old = old.map_or(null_mut(), |old| &raw mut *old);
+    // SAFETY: the kernel reads one set, and writes the other unless it is null.
+    done(unsafe { call!(rt_sigprocmask, abi::SIG_SETMASK, &raw const set, old, size_of::<SignalSet>()) })
 }
 
 /// What the kernel takes for a disposition (struct sigaction of the architecture's asm/signal.h): a handler, which on some
