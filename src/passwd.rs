@@ -43,7 +43,7 @@ pub fn field(text: ZStr, count: u32) -> Option<ZStr> {
 /// The id that is all of a field, or [`NO_ID`].
 #[inline(never)]
 pub fn id(field: ZStr) -> u32 {
-    match field.number(10, u64::from(NO_ID) - 1) {
+    match field.number(u64::from(NO_ID) - 1) {
         Some((id, rest)) if matches!(rest.first(), b':' | b'\n' | 0) => id as u32,
         _ => NO_ID,
     }

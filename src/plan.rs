@@ -26,7 +26,7 @@ macro_rules! values {
 }
 
 values! {
-    Umask |text| text.number(8, 0o777), 0, NOT_AN_OCTAL_MODE;
+    Umask |text| text.digits(0o777, 8), 0, NOT_AN_OCTAL_MODE;
     Nicelevel |text| scan::integer(text, -20, 19), 0, NOT_A_LEVEL;
     OomScoreAdj |text| scan::integer(text, -1000, 1000), 0, NOT_A_LEVEL;
     Iosched scan::io_class, 0, NOT_A_CLASS;
@@ -179,7 +179,7 @@ impl Plan {
         }
         if let Some(user) = options.examine(Opt::User)
             && !options.has(Opt::Group)
-            && user.number(10, 1 << 40).is_some_and(|(_, rest)| rest.first() == 0)
+            && user.number(1 << 40).is_some_and(|(_, rest)| rest.first() == 0)
         {
             return Err(Reason::NEEDS_A_GROUP);
         }
@@ -370,7 +370,7 @@ impl Plan {
 
 /// A descriptor's number.
 fn scan_descriptor(text: Word) -> Option<(u64, Word)> {
-    text.number(10, i32::MAX as u64)
+    text.number(i32::MAX as u64)
 }
 
 /// A signal that can be ignored, of those that every architecture has.

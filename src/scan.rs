@@ -11,13 +11,13 @@ pub type Scan = fn(Word) -> Option<(u64, Word)>;
 
 /// A number of things, or of milliseconds.
 pub fn count(text: Word) -> Option<(u64, Word)> {
-    text.number(10, 1 << 40)
+    text.number(1 << 40)
 }
 
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
 pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     let negative = text.first() == b'-';
-    let (number, rest) = if negative { text.rest() } else { text }.number(10, 1 << 40)?;
+    let (number, rest) = if negative { text.rest() } else { text }.number(1 << 40)?;
     let number = if negative { -(number as i64) } else { number as i64 };
     (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
@@ -26,7 +26,7 @@ pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
 pub fn seconds(text: Word) -> Option<(u64, Word)> {
     let (seconds, mut rest) = match text.first() {
         b'.' if text.rest().first().is_ascii_digit() => (0, text),
-        _ => text.number(10, 3_600_000_000)?,
+        _ => text.number(3_600_000_000)?,
     };
     let mut milliseconds = seconds * 1000;
     let mut begun = false;
@@ -46,13 +46,13 @@ pub fn seconds(text: Word) -> Option<(u64, Word)> {
 
 /// A signal that can be sent: any, or 0, which only asks whether that would be possible (kill(2)).
 pub fn signal_to_send(text: Word) -> Option<(u64, Word)> {
-    text.number(10, 0).or_else(|| signal(text))
+    text.number(0).or_else(|| signal(text))
 }
 
 /// A signal by its number or by its name with or without SIG; the real-time signals are RTMIN (34, as the C library
 /// counts) to RTMAX (64, on mips 127), with `+N` or `-N` behind.
 pub fn signal(text: Word) -> Option<(u64, Word)> {
-    if let Some(found) = text.number(10, NSIG.into()) {
+    if let Some(found) = text.number(NSIG.into()) {
         return Some(found).filter(|(signal, _)| *signal != 0);
     }
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
@@ -62,7 +62,7 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
         _ => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
     };
     let (offset, rest) = match rest.first() {
-        b'+' => rest.rest().number(10, u64::from(SIGRTMAX) - 34)?,
+        b'+' => rest.rest().number(u64::from(SIGRTMAX) - 34)?,
         b'-' => integer(rest, 34 - i64::from(SIGRTMAX), 0)?,
         byte if byte.is_ascii_alphanumeric() => return None,
         _ => (0, rest),
@@ -102,7 +102,7 @@ pub fn limit(text: Word) -> Option<(usize, [u64; 2])> {
 fn amount(text: Word) -> Option<(u64, Word)> {
     match text.strip(ZStr::new(c"unlimited")) {
         Some(rest) => Some((RLIM_INFINITY, rest)),
-        None => text.number(10, 1 << 59),
+        None => text.number(1 << 59),
     }
 }
 
@@ -215,7 +215,7 @@ pub const SOCKET: u64 = 1 << 40;
 /// datagram to the socket in NOTIFY_SOCKET, as systemd has it.
 pub fn notification(text: Word) -> Option<(u64, Word)> {
     match text.strip(ZStr::new(c"fd:")) {
-        Some(number) => number.number(10, i32::MAX as u64).filter(|(number, _)| *number > 2),
+        Some(number) => number.number(i32::MAX as u64).filter(|(number, _)| *number > 2),
         None => text.strip(ZStr::new(c"socket")).map(|rest| (SOCKET, rest)),
     }
 }
@@ -224,7 +224,7 @@ pub fn notification(text: Word) -> Option<(u64, Word)> {
 pub fn io_class(text: Word) -> Option<(u64, Word)> {
     let (index, rest) = name(text, ZStr::new(c"realtime\nbest-effort\nidle\n"))?;
     let (priority, rest) = match rest.first() {
-        b':' => rest.rest().number(10, 7)?,
+        b':' => rest.rest().number(7)?,
         _ => (if index == 2 { 0 } else { 4 }, rest),
     };
     Some(((index + 1) << 13 | priority, rest))
@@ -241,13 +241,13 @@ pub const EXTEND_TIMEOUT_USEC: u64 = 2;
 /// Which of these variables a line of a datagram sets, and to what number.
 pub fn notice(line: ZStr) -> Option<(u64, u64)> {
     let (variable, rest) = name(line, ZStr::new(c"READY\nERRNO\nEXTEND_TIMEOUT_USEC\n"))?;
-    let (number, rest) = rest.strip(ZStr::new(c"="))?.number(10, 1 << 50)?;
+    let (number, rest) = rest.strip(ZStr::new(c"="))?.number(1 << 50)?;
     rest.ends(b'\n').then_some((variable, number))
 }
 
 /// The pid that is all of a pidfile, digits and a newline, from 2 up; 0 if there is none.
 pub fn pid(text: ZStr) -> u32 {
-    match text.number(10, i32::MAX as u64) {
+    match text.number(i32::MAX as u64) {
         Some((pid @ 2.., rest)) if rest == c"\n" => pid as u32,
         _ => 0,
     }
@@ -267,5 +267,5 @@ pub fn start_time(stat: ZStr) -> Option<u64> {
     for _ in 2..22 {
         field = field.past(b' ');
     }
-    Some(field.number(10, u64::MAX >> 8)?.0)
+    Some(field.number(u64::MAX >> 8)?.0)
 }

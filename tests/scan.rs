@@ -59,14 +59,14 @@ proptest! {
     fn numbers_are_those_of_std(text in "[0-9]{0,22}[x:,./ -]?[0-9]?", highest in 0..1_u64 << 59) {
         let (number, rest) = digits(&text);
         let expected = number.parse().ok().filter(|&number: &u64| number <= highest).map(|number| (number, rest.to_owned()));
-        prop_assert_eq!(found(word(&text).number(10, highest)), expected);
+        prop_assert_eq!(found(word(&text).number(highest)), expected);
     }
 
     #[test]
     fn octal_numbers_are_those_of_std(text in "[0-9]{0,6}x?") {
         let (number, rest) = digits(&text);
         let expected = u64::from_str_radix(number, 8).ok().filter(|&mode| mode <= 0o777).map(|mode| (mode, rest.to_owned()));
-        prop_assert_eq!(found(word(&text).number(8, 0o777)), expected);
+        prop_assert_eq!(found(word(&text).digits(0o777, 8)), expected);
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Launch {
     /// Makes sure that every descriptor of `--keep-fd` is open, and none is to become another.
     pub(super) fn keep(&self) -> Result<(), Reason> {
         let mut list = self.word();
-        while let Some((number, rest)) = list.number(10, u32::MAX.into()) {
+        while let Some((number, rest)) = list.number(u32::MAX.into()) {
             if self.plan.options.has(Opt::Notify) && number == self.plan.value(Value::Notify) {
                 return Err(Reason::NEEDED_FOR_NOTIFY);
             }
@@ -158,7 +158,7 @@ impl Launch {
             {
                 at += usize::from(low | high);
                 let name = ZStr::terminate(entry.get_mut(19..).unwrap_or_default());
-                if let Some((number, _)) = name.number(10, u32::MAX.into())
+                if let Some((number, _)) = name.number(u32::MAX.into())
                     && number as u32 != list.0
                 {
                     self.close_unless_it_stays(number as u32);

@@ -180,7 +180,7 @@ fn id(text: Word, end: u8) -> Result<u32, Reason> {
     if !digits.ends(end) {
         return Ok(NO_ID);
     }
-    let (id, _) = text.number(10, u64::from(NO_ID) - 1).ok_or(Reason::NOT_FOUND)?;
+    let (id, _) = text.number(u64::from(NO_ID) - 1).ok_or(Reason::NOT_FOUND)?;
     Ok(id as u32)
 }
 

@@ -123,8 +123,14 @@ impl<'a> ZStr<'a> {
         Some(here)
     }
 
-    /// The number, of at most `highest` (below 2^60), that the digits at the start make, and what follows them.
-    pub fn number(self, base: u64, highest: u64) -> Option<(u64, Self)> {
+    /// The number, of at most `highest` (below 2^60), that the decimal digits at the start make, and what follows them.
+    #[inline(never)]
+    pub fn number(self, highest: u64) -> Option<(u64, Self)> {
+        self.digits(highest, 10)
+    }
+
+    /// The same with digits of another `base`.
+    pub fn digits(self, highest: u64, base: u64) -> Option<(u64, Self)> {
         let mut rest = self;
         let mut value = 0;
         loop {

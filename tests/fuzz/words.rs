@@ -168,7 +168,7 @@ fn numbers() {
             (
                 all(scan::integer(word, -20, 19)),
                 all(scan::integer(word, -1000, 1000)),
-                all(word.number(8, 0o777)),
+                all(word.digits(0o777, 8)),
                 all(scan::count(word)),
                 all(scan::io_class(word)),
                 all(scan::notification(word)),
