@@ -56,15 +56,13 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
         return Some(found).filter(|(signal, _)| *signal != 0);
     }
     let text = text.strip(ZStr::new(c"SIG")).unwrap_or(text);
-    let (first, rest) = match (text.strip(ZStr::new(c"RTMIN")), text.strip(ZStr::new(c"RTMAX"))) {
-        (Some(rest), _) => (34, rest),
-        (_, Some(rest)) => (u64::from(SIGRTMAX), rest),
-        _ => return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest)),
+    let Some((end, rest)) = name(text, ZStr::new(c"RTMIN\nRTMAX\n")) else {
+        return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest));
     };
+    let first = if end == 0 { 34 } else { u64::from(SIGRTMAX) };
     let (offset, rest) = match rest.first() {
         b'+' => rest.rest().number(u64::from(SIGRTMAX) - 34)?,
         b'-' => integer(rest, 34 - i64::from(SIGRTMAX), 0)?,
-        byte if byte.is_ascii_alphanumeric() => return None,
         _ => (0, rest),
     };
     let signal = offset.wrapping_add(first);
