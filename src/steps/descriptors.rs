@@ -17,7 +17,7 @@ use crate::sys::{self, Errno, Fd};
 const BOUNDARY: u32 = 64;
 
 /// The bounded loop's end, where neither close_range nor /proc tells what is open.
-const LOOP_LIMIT: u32 = 1 << 20;
+const LOOP_LIMIT: u64 = 1 << 20;
 
 impl Launch {
     /// Makes sure that every descriptor of `--keep-fd` is open, and none is to become another.
@@ -121,7 +121,7 @@ impl Launch {
         let [read, _] = self.status;
         self.used &= !bit(read);
         if self.close_ranges().is_err() && self.close_listed().is_err() {
-            for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) {
+            for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) as u32 {
                 self.close_unless_it_stays(number);
             }
         }

@@ -353,11 +353,11 @@ pub fn pidfd_send_signal(process: Fd, signal: u32) -> Result<()> {
 ///
 /// # Errors
 /// [prlimit(2)](https://man7.org/linux/man-pages/man2/prlimit.2.html)
-pub fn descriptor_limit() -> Result<u32> {
+pub fn descriptor_limit() -> Result<u64> {
     let mut limit = abi::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(prlimit64, 0, abi::RLIMIT_NOFILE, 0, &raw mut limit) })?;
-    Ok(u32::try_from(limit.rlim_cur).unwrap_or(u32::MAX))
+    Ok(limit.rlim_cur)
 }
 
 /// `clock_gettime(clock)`—A clock's time in nanoseconds.

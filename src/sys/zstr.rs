@@ -97,11 +97,7 @@ impl<'a> ZStr<'a> {
 
     /// All bytes before the NUL.
     pub fn as_bytes(self) -> &'a [u8] {
-        let mut end = self;
-        while end.first() != 0 {
-            end = end.rest();
-        }
-        self.up_to(end)
+        self.up_to(self.find(0))
     }
 
     /// The bytes before `end`, a later position in the same string; none if it is an earlier one.
