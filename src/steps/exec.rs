@@ -134,5 +134,5 @@ fn is_text(path: ZStr) -> bool {
     let read = sys::read(file, start.get_mut(..256).unwrap_or_default());
     sys::close(file);
     let text = ZStr::terminate(&mut start);
-    read.is_ok_and(|length| text.as_bytes().len() == length as usize) && text.strip(ZStr::new(c"\x7fELF")).is_none()
+    read.is_ok_and(|length| text.length() == length as usize) && text.strip(ZStr::new(c"\x7fELF")).is_none()
 }

@@ -95,16 +95,15 @@ impl<'a> ZStr<'a> {
         ZStr(self.0, PhantomData)
     }
 
-    /// All bytes before the NUL.
-    pub fn as_bytes(self) -> &'a [u8] {
-        self.up_to(self.find(0))
+    /// How many bytes come before the NUL.
+    pub fn length(self) -> usize {
+        self.find(0).as_ptr() as usize - self.as_ptr() as usize
     }
 
-    /// The bytes before `end`, a later position in the same string; none if it is an earlier one.
-    pub fn up_to(self, end: Self) -> &'a [u8] {
-        let length = (end.as_ptr() as usize).saturating_sub(self.as_ptr() as usize);
-        // SAFETY: all bytes before a later position in the same string may be read.
-        unsafe { core::slice::from_raw_parts(self.as_ptr(), length) }
+    /// All bytes before the NUL.
+    pub fn as_bytes(self) -> &'a [u8] {
+        // SAFETY: all bytes before the NUL may be read.
+        unsafe { core::slice::from_raw_parts(self.as_ptr(), self.length()) }
     }
 
     /// What follows `prefix` in the string, if the string starts with it.
