@@ -222,7 +222,7 @@ impl Plan {
         }
         // To stay in a directory needs no permission.
         options.settle(Opt::Chdir, options.value(Opt::Chdir).filter(|directory| *directory != c"."));
-        for opt in [Opt::Stdin, Opt::Stdout, Opt::Stderr] {
+        for &opt in &[Opt::Stdin, Opt::Stdout, Opt::Stderr] {
             let mut file = options.value(opt);
             if opt != Opt::Stdin {
                 file = file.or(options.value(Opt::Output));

@@ -107,7 +107,7 @@ pub(super) fn open_file(directory: Fd, file: Word, output: bool) -> Result<Fd, R
 /// /dev or else in /; nothing stays behind. Where two do so at once, one opens the other's.
 fn null_device() -> Result<Fd, Reason> {
     let mut failure = None;
-    for path in [NULL_DEVICE, ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
+    for &path in &[NULL_DEVICE, ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
         loop {
             let private = failure.is_some();
             if private

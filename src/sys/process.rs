@@ -317,7 +317,7 @@ pub fn mmap_numbers<const COUNT: usize>() -> Option<&'static mut [u32; COUNT]> {
 pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
     let room = mmap(ARGUMENT_MAX + 1)?;
     let mut length = 0;
-    for mut text in [first, second] {
+    for &(mut text) in &[first, second] {
         while let Some((byte, rest)) = text.split()
             && byte != end
         {
