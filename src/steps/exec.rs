@@ -64,7 +64,7 @@ impl Launch {
     /// The same where a path must be made. Apart, so that a launch that needs no room for that does not touch it.
     #[inline(never)]
     fn search_directories(&self, trial: Trial) -> Errno {
-        let mut room = room::<{ 2 * PATH_MAX }>();
+        let mut room = room::<PATH_MAX>();
         let mut path = Text::new(&mut room, Fd::NONE);
         if !self.plan.is_searched() {
             return self.attempt_in(self.plan.name(), &mut path, trial);

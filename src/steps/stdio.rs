@@ -106,31 +106,25 @@ pub(super) fn open_file(directory: Fd, file: Word, output: bool) -> Result<Fd, R
 /// Opens the null device. Where /dev/null is missing or something else, a private one is made under a passing name, in
 /// /dev or else in /; nothing stays behind. Where two do so at once, one opens the other's.
 fn null_device() -> Result<Fd, Reason> {
-    let mut failure = None;
-    for &path in &[NULL_DEVICE, ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
-        loop {
-            let private = failure.is_some();
-            if private
-                && let Err(errno) = sys::mknod_character(path, 1, 3)
-                && !errno.is(EEXIST)
-            {
-                break;
+    let opened = open_null_device(NULL_DEVICE);
+    if opened.is_ok() {
+        return opened;
+    }
+    for &path in &[ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
+        while sys::mknod_character(path, 1, 3).map_or_else(|errno| errno.is(EEXIST), |()| true) {
+            let private = open_null_device(path);
+            if private == Err(Reason::NOT_THE_NULL_DEVICE) {
+                break; // and none of bgexec's
             }
-            let opened = open_null_device(path);
-            // The other may have been faster.
-            let stays = private
-                && opened != Err(Reason::NOT_THE_NULL_DEVICE)
-                && sys::unlinkat(Fd::CWD, path).is_err_and(|errno| !errno.is(ENOENT));
-            match opened {
-                Err(reason) if failure.is_none() => failure = Some(reason),
-                Err(reason) if reason == Errno::NOENT.into() && !stays => continue,
-                Err(_) => {}
-                opened => return opened,
+            let stays = sys::unlinkat(Fd::CWD, path).is_err_and(|errno| !errno.is(ENOENT));
+            match private {
+                Err(reason) if reason == Errno::NOENT.into() && !stays => {} // the other was faster
+                Err(_) => break,
+                private => return private,
             }
-            break;
         }
     }
-    Err(failure.unwrap_or(Reason::NOT_THE_NULL_DEVICE))
+    opened
 }
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
