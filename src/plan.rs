@@ -71,15 +71,8 @@ const RULES: &[(Opt, bool, Opt, Code)] = &[
     (Opt::Stop, true, Opt::Status, Code::NOT_WITH_STATUS),
 ];
 
-/// What one of COMMAND's standard streams is to be.
-pub enum Stream {
-    /// The null device.
-    Null,
-    /// What the launcher has there; the null device if that is nothing.
-    Inherited,
-    /// A file.
-    File(Word),
-}
+/// The options that say what standard input, output and error are to be.
+pub const STREAMS: &[Opt] = &[Opt::Stdin, Opt::Stdout, Opt::Stderr];
 
 /// A launch, as it was asked for.
 #[repr(C)] // as for the options
@@ -222,7 +215,7 @@ impl Plan {
         }
         // To stay in a directory needs no permission.
         options.settle(Opt::Chdir, options.value(Opt::Chdir).filter(|directory| *directory != c"."));
-        for &opt in &[Opt::Stdin, Opt::Stdout, Opt::Stderr] {
+        for &opt in STREAMS {
             let mut file = options.value(opt);
             if opt != Opt::Stdin {
                 file = file.or(options.value(Opt::Output));
@@ -315,18 +308,9 @@ impl Plan {
         self.options.value(Opt::Pidfile).unwrap_or(ZStr::new(c""))
     }
 
-    /// What standard stream `number` of COMMAND is to be.
-    pub fn stream(&self, number: usize) -> Stream {
-        let file = self.options.value(match number {
-            0 => Opt::Stdin,
-            1 => Opt::Stdout,
-            _ => Opt::Stderr,
-        });
-        match file {
-            None => Stream::Inherited,
-            Some(file) if file == c"/dev/null" => Stream::Null,
-            Some(file) => Stream::File(file),
-        }
+    /// The file that standard stream `number` of COMMAND is to be; none if it is the null device, or what the launcher has there.
+    pub fn file(&self, number: usize) -> Option<Word> {
+        self.options.value(*STREAMS.get(number)?).filter(|file| *file != c"/dev/null")
     }
 
     /// Whether COMMAND is a name to search for, and not a path.

@@ -3,8 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Launch;
-use crate::options::Opt;
-use crate::plan::{NULL_DEVICE, Stream};
+use crate::plan::{NULL_DEVICE, STREAMS};
 use crate::report::Reason;
 use crate::sys::abi::{
     EBADF, EEXIST, EINVAL, ENOENT, F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, O_APPEND, O_CREAT, O_NONBLOCK, O_PATH, O_RDONLY,
@@ -17,17 +16,12 @@ impl Launch {
     /// Fills the descriptors of 0 to 2 that were closed. What fills them can be neither read nor written, as if they
     /// still were closed, and is there on every system.
     pub fn fill(&mut self) -> Result<(), Reason> {
-        for number in 0..3 {
+        for (number, &stream) in (0..).zip(STREAMS) {
             if let Err(errno) = sys::fcntl(Fd(number), F_GETFD, 0) {
                 if !errno.is(EBADF) {
                     return Err(errno.into());
                 }
                 sys::openat(Fd::CWD, ZStr::new(c"/"), O_PATH, 0)?;
-                let stream = match number {
-                    0 => Opt::Stdin,
-                    1 => Opt::Stdout,
-                    _ => Opt::Stderr,
-                };
                 if self.plan.options.value(stream).is_none() {
                     self.plan.options.settle(stream, Some(NULL_DEVICE));
                 }
@@ -39,19 +33,15 @@ impl Launch {
     /// Opens what standard stream `number` is to be.
     pub(super) fn open_stream(&mut self, number: usize) -> Result<(), Reason> {
         let mut fd = self.null;
-        match self.plan.stream(number) {
-            Stream::File(file) => {
-                let output = self.streams[1];
-                fd = open_file(Fd::CWD, file, number != 0)?;
-                // One description for both outputs, so that neither overwrites the other's lines.
-                fd = self.own_once(fd, &[output], false)?;
-            }
-            _ if !fd.is_some() => {
-                fd = null_device()?;
-                fd = self.own(fd, false)?;
-                self.null = fd;
-            }
-            _ => {}
+        if let Some(file) = self.plan.file(number) {
+            let output = self.streams[1];
+            fd = open_file(Fd::CWD, file, number != 0)?;
+            // One description for both outputs, so that neither overwrites the other's lines.
+            fd = self.own_once(fd, &[output], false)?;
+        } else if !fd.is_some() {
+            fd = null_device()?;
+            fd = self.own(fd, false)?;
+            self.null = fd;
         }
         if let Some(stream) = self.streams.get_mut(number) {
             *stream = fd;
@@ -85,7 +75,7 @@ impl Launch {
 
     /// Empties standard stream `number`, if it is a file; a device or a FIFO has nothing to empty.
     pub(super) fn truncate(&self, number: usize) -> Result<(), Reason> {
-        if let Stream::File(_) = self.plan.stream(number)
+        if self.plan.file(number).is_some()
             && let Err(errno) = sys::truncate(Fd(number as u32), 0)
             && !errno.is(EINVAL)
         {

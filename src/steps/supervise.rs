@@ -5,7 +5,7 @@
 use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
-use crate::plan::{Stream, Value};
+use crate::plan::Value;
 use crate::report::{self, Reason};
 use crate::sys::abi::{
     F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, WNOHANG,
@@ -219,7 +219,9 @@ impl Launch {
     /// Puts a pipe between COMMAND and each output file.
     fn interpose(&mut self) -> Result<(), Reason> {
         for number in 1..3 {
-            let Stream::File(_) = self.plan.stream(number) else { continue };
+            if self.plan.file(number).is_none() {
+                continue;
+            }
             let standard = Fd(number as u32);
             if number == 2 && self.streams[1] == self.streams[2] {
                 sys::dup3(Fd::STDOUT, standard, 0)?; // the same file: the same pipe
@@ -238,7 +240,7 @@ impl Launch {
     /// Opens the output files anew; one that cannot be opened stays what it was.
     fn reopen(&mut self) {
         for number in 1..3 {
-            if let Stream::File(file) = self.plan.stream(number)
+            if let Some(file) = self.plan.file(number)
                 && self.outputs[number - 1].file.is_some()
                 && let Ok(fd) = super::stdio::open_file(self.directory, file, true)
             {

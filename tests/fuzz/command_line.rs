@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bgexec::options::table::{OPTS, ROWS, Row};
 use bgexec::options::{Opt, Options};
-use bgexec::plan::{Plan, Stream, Value};
+use bgexec::plan::{Plan, STREAMS, Value};
 use bgexec::report::Reason;
 use bgexec::scan::SOCKET;
 
@@ -267,11 +267,8 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
         let expected = value(long).or(both).or(null).filter(|&file| file != "-");
         same(
             long,
-            match plan.stream(number) {
-                Stream::Inherited => expected.is_none(),
-                Stream::Null => expected == Some("/dev/null"),
-                Stream::File(file) => expected != Some("/dev/null") && expected == Some(&string(file)),
-            },
+            plan.options.value(STREAMS[number]).map(string).as_deref() == expected
+                && plan.file(number).map(string).as_deref() == expected.filter(|&file| file != "/dev/null"),
         );
     }
     if differing.is_empty() { Ok(()) } else { Err(format!("{differing:?} differ")) }
