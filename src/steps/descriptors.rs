@@ -146,7 +146,7 @@ impl Launch {
     /// needs no room for that does not reach down to another page of the stack.
     #[inline(never)]
     fn close_listed(&self) -> sys::Result<()> {
-        let list = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY, 0)?;
+        let list = sys::open(ZStr::new(c"/proc/self/fd"), O_RDONLY | O_DIRECTORY)?;
         let mut buffer = [0; 512];
         loop {
             let size = sys::getdents64(list, &mut buffer)? as usize;

@@ -128,7 +128,7 @@ impl Launch {
 #[inline(never)]
 fn is_text(path: ZStr) -> bool {
     let mut start = [0; 256 + 1];
-    let Ok(file) = sys::openat(Fd::CWD, path, O_RDONLY, 0) else {
+    let Ok(file) = sys::open(path, O_RDONLY) else {
         return false;
     };
     let read = sys::read(file, start.get_mut(..256).unwrap_or_default());

@@ -83,7 +83,7 @@ impl Launch {
     /// Keeps the directory where bgexec was started, so that a relative path is meant in it also after it was left.
     pub(super) fn keep_directory(&mut self) -> Result<(), Reason> {
         if self.directory == Fd::CWD {
-            let here = sys::openat(Fd::CWD, ZStr::new(c"."), O_PATH | O_DIRECTORY, 0)?;
+            let here = sys::open(ZStr::new(c"."), O_PATH | O_DIRECTORY)?;
             self.directory = self.own(here, false)?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::passwd::{self, NO_ID};
 use crate::report::Reason;
 use crate::sys::abi::{EINVAL, ENOENT, EPERM, NGROUPS_MAX, O_RDONLY};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Errno, Fd};
+use crate::sys::{self, Errno};
 
 /// The ids that were asked for, as far as they are known.
 pub struct Identity {
@@ -198,7 +198,7 @@ fn find_group(name: Word, end: u8) -> Result<u32, Reason> {
 /// Reads a file into `text`. A missing one is empty.
 fn read(path: Word, text: &mut Word) -> Result<(), Reason> {
     *text = ZStr::new(c"");
-    let file = match sys::openat(Fd::CWD, path, O_RDONLY, 0) {
+    let file = match sys::open(path, O_RDONLY) {
         Err(errno) if errno.is(ENOENT) => return Ok(()),
         opened => opened?,
     };

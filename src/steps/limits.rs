@@ -7,12 +7,12 @@ use crate::plan::Value;
 use crate::report::Reason;
 use crate::sys::abi::{O_WRONLY, RLIM_NLIMITS};
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Fd, Text, room};
+use crate::sys::{self, Text, room};
 
 impl Launch {
     /// Sets the out-of-memory score adjustment (proc_pid_oom_score_adj(5)).
     pub(super) fn adjust_oom_score(&self) -> Result<(), Reason> {
-        let file = sys::openat(Fd::CWD, ZStr::new(c"/proc/self/oom_score_adj"), O_WRONLY, 0)?;
+        let file = sys::open(ZStr::new(c"/proc/self/oom_score_adj"), O_WRONLY)?;
         // The kernel takes a leading zero for octal: it gets the number, not the word.
         let score = self.plan.value(Value::OomScoreAdj) as i64;
         let mut room = room::<16>();

@@ -121,7 +121,7 @@ pub(super) fn start_of(mut pid: u32) -> Option<u64> {
         *path.get_mut(place)? = b'0' + (pid % 10) as u8;
         pid /= 10;
     }
-    let file = sys::openat(Fd::CWD, ZStr::terminate(&mut path), O_RDONLY, 0).ok()?;
+    let file = sys::open(ZStr::terminate(&mut path), O_RDONLY).ok()?;
     let mut stat = [0; 512];
     let _ = sys::read(file, &mut stat); // nothing is there if it died in between
     sys::close(file);

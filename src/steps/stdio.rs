@@ -21,7 +21,7 @@ impl Launch {
                 if !errno.is(EBADF) {
                     return Err(errno.into());
                 }
-                sys::openat(Fd::CWD, ZStr::new(c"/"), O_PATH, 0)?;
+                sys::open(ZStr::new(c"/"), O_PATH)?;
                 if self.plan.options.value(stream).is_none() {
                     self.plan.options.settle(stream, Some(NULL_DEVICE));
                 }
@@ -118,7 +118,7 @@ fn null_device() -> Result<Fd, Reason> {
 }
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
-    let fd = sys::openat(Fd::CWD, path, O_RDWR, 0)?;
+    let fd = sys::open(path, O_RDWR)?;
     if sys::fstat(fd, &mut StatRoom::uninit())?.is_character_device(1, 3) {
         Ok(fd)
     } else {

@@ -41,6 +41,15 @@ pub fn openat(dir: Fd, path: ZStr, flags: u32, mode: u32) -> Result<Fd> {
     unsafe { persist(dir.0 as usize, path.as_ptr() as usize, flags as usize, mode as usize, number::openat) }.map(Fd)
 }
 
+/// `openat(AT_FDCWD, path, flags)`—Open a file that is there.
+///
+/// # Errors
+/// As [`openat`].
+#[inline(never)]
+pub fn open(path: ZStr, flags: u32) -> Result<Fd> {
+    openat(Fd::CWD, path, flags, 0)
+}
+
 /// `close(fd)`—Close a descriptor.
 ///
 /// Without errors: the descriptor is gone whatever [close(2)](https://man7.org/linux/man-pages/man2/close.2.html) says.
