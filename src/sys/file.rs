@@ -170,13 +170,6 @@ const fn device(major: u32, minor: u32) -> u32 {
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
-#[inline(always)]
-fn fstatat<'a>(dir: Fd, path: ZStr, room: &'a mut StatRoom, flags: u32) -> Result<&'a Stat> {
-    tell(dir, path, room, flags)?;
-    // SAFETY: every field was written.
-    Ok(unsafe { room.assume_init_ref() })
-}
-
 #[cfg(not(target_arch = "loongarch64"))]
 #[inline(never)]
 fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
@@ -214,7 +207,14 @@ fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
 #[inline(always)]
 pub fn fstat(fd: Fd, room: &mut StatRoom) -> Result<&Stat> {
-    fstatat(fd, ZStr::new(c""), room, abi::AT_EMPTY_PATH)
+    tell_open(fd, room)?;
+    // SAFETY: every field was written.
+    Ok(unsafe { room.assume_init_ref() })
+}
+
+#[inline(never)]
+fn tell_open(fd: Fd, room: &mut StatRoom) -> Result<()> {
+    tell(fd, ZStr::new(c""), room, abi::AT_EMPTY_PATH)
 }
 
 /// Makes sure that a descriptor is of the file that a path names; the flags are those of newfstatat(2).
@@ -225,7 +225,9 @@ pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
     let mut rooms = [const { StatRoom::uninit() }; 2];
     let [open, named] = &mut rooms;
     let open = fstat(fd, open)?;
-    let named = fstatat(dir, path, named, flags)?;
+    tell(dir, path, named, flags)?;
+    // SAFETY: every field was written.
+    let named = unsafe { named.assume_init_ref() };
     if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
 }
 
