@@ -61,7 +61,7 @@ impl Launch {
 
     /// Sees to it that children wait to be reaped: were SIGCHLD ignored, the kernel would do that, and their status be lost.
     pub(super) fn expect_children(&mut self) -> Result<(), Reason> {
-        self.ignores_children |= sys::is_ignored(SIGCHLD)?;
+        self.ignores_children |= sys::disposition(SIGCHLD)? == 1;
         Ok(sys::rt_sigaction(SIGCHLD, 0)?)
     }
 

@@ -15,7 +15,7 @@ impl Launch {
         for signal in 1..NSIG + 1 {
             let ignore = self.plan.ignored.has(signal) || keep && signal == SIGCHLD && self.ignores_children;
             if ignore || !keep && signal != SIGKILL && signal != SIGSTOP {
-                sys::rt_sigaction(signal, ignore as usize)?;
+                sys::rt_sigaction(signal, ignore.into())?;
             }
         }
         Ok(sys::rt_sigprocmask(if keep { self.mask } else { SignalSet::NONE }, None)?)

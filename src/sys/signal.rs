@@ -62,29 +62,29 @@ const DISPOSITION: usize = cfg!(any(target_arch = "mips", target_arch = "mips64"
 /// # Errors
 /// EINVAL: SIGKILL, SIGSTOP, or no such signal;
 /// [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
-pub fn rt_sigaction(signal: u32, handler: usize) -> Result<()> {
+pub fn rt_sigaction(signal: u32, handler: u32) -> Result<()> {
     let mut action = [0_usize; ACTION];
-    action[DISPOSITION] = handler & 1;
+    action[DISPOSITION] = handler as usize & 1;
     // SAFETY: the kernel reads the structure, in which no handler is a function.
     done(unsafe { call!(rt_sigaction, signal, action.as_ptr(), 0, size_of::<SignalSet>()) })
 }
 
-/// `rt_sigaction(signal)`—Whether a signal's disposition is SIG_IGN.
+/// `rt_sigaction(signal)`—A signal's disposition: SIG_DFL (0) or SIG_IGN (1), where there is no handler.
 ///
 /// # Errors
 /// EINVAL: no such signal; [rt_sigaction(2)](https://man7.org/linux/man-pages/man2/rt_sigaction.2.html)
-pub fn is_ignored(signal: u32) -> Result<bool> {
+pub fn disposition(signal: u32) -> Result<u32> {
     let mut action = [0_usize; ACTION];
     // SAFETY: the kernel writes the structure.
     done(unsafe { call!(rt_sigaction, signal, 0, action.as_mut_ptr(), size_of::<SignalSet>()) })?;
-    Ok(action[DISPOSITION] == 1)
+    Ok(action[DISPOSITION] as u32)
 }
 
 /// Makes a signal that is blocked no longer pending: it is not while its disposition is SIG_IGN (sigaction(2)).
 pub fn discard_signal(signal: u32) {
-    let ignored = is_ignored(signal).unwrap_or(true);
+    let before = disposition(signal).unwrap_or(1);
     let _ = rt_sigaction(signal, 1); // fails for none that can be blocked
-    let _ = rt_sigaction(signal, ignored.into());
+    let _ = rt_sigaction(signal, before);
 }
 
 /// `signalfd4(-1, set, SFD_CLOEXEC)`—A descriptor that can be read while a signal of a set is pending.
