@@ -40,6 +40,12 @@ macro_rules! reasons {
         #[derive(Clone, Copy)]
         pub enum Code { $($(#[$doc])* $name),* }
 
+        /// Their numbers, as they stand in a [`Reason`].
+        #[allow(dead_code, reason = "not all are asked for")]
+        mod code {
+            $(pub const $name: u32 = super::Code::$name as u32 + 1;)*
+        }
+
         impl Reason {
             $($(#[$doc])* pub const $name: Reason = Reason::of(Code::$name);)*
         }
@@ -236,7 +242,7 @@ impl Reason {
 
     /// Whether it says that COMMAND came to an end, or closed what it was to tell its readiness on.
     fn is_end(self) -> bool {
-        (Reason::KILLED.code()..=Reason::CLOSED.code()).contains(&self.code())
+        matches!(self.code(), code::KILLED..=code::CLOSED)
     }
 
     const fn code(self) -> u32 {
@@ -370,22 +376,23 @@ fn say_step(launch: &Launch, reason: Option<Reason>, end: &[Option<Word>; 2]) {
 #[inline(never)]
 pub fn failure(launch: &Launch, reason: Reason) -> u32 {
     let options = &launch.plan.options;
-    let mut status = match reason.bits() {
-        _ if reason.is(Reason::STILL_RUNNING) => 2,
-        _ if reason == Reason::NOT_READY => 124,
-        _ if reason == Reason::NO_INTERPRETER => 127,
-        1..4096 if launch.step != Step::Execute => 125,
-        abi::ENOENT | abi::ENOTDIR => 127,
-        1..4096 => 126,
+    let status = match reason.code() {
+        code::NOT_RUNNING => 1,
+        code::RUNNING | code::RUNNING_ELSEWHERE if launch.step != Step::Stop => 1,
+        code::STILL_RUNNING => 2,
+        code::NOT_READY => 124,
+        code::NO_INTERPRETER => 127,
+        0 if launch.step == Step::Execute => match reason.bits() {
+            abi::ENOENT | abi::ENOTDIR => 127,
+            _ => 126,
+        },
         _ => 125,
     };
-    let runs = reason.is(Reason::RUNNING) || reason == Reason::RUNNING_ELSEWHERE;
-    if reason.is(Reason::NOT_RUNNING) || runs && launch.step != Step::Stop {
+    if status == 1 {
         // There was nothing to do.
         if options.has(Opt::Oknodo) {
             return 0;
         }
-        status = 1;
         if options.has(Opt::Quiet) {
             return status;
         }
