@@ -265,7 +265,6 @@ impl Plan {
     }
 
     /// Whether bgexec has to do with COMMAND after it was executed.
-    #[inline(never)]
     pub fn waits(&self) -> bool {
         let options = &self.options;
         self.stays() || options.has(Opt::Notify) || options.has(Opt::AliveAfter) || options.has(Opt::PrintPid)
@@ -346,7 +345,6 @@ impl Plan {
     }
 
     /// The user's own word that a step is about, or the default that stands for it.
-    #[inline(never)]
     pub fn word(&self, step: Step) -> Option<Word> {
         self.options.value(*WORDS.get(step as usize)?)
     }
