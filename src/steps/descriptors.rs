@@ -183,6 +183,7 @@ impl Launch {
 }
 
 /// The bit of a descriptor in [`Launch::used`]: none from the boundary on.
+#[inline(never)]
 pub(super) fn bit(fd: Fd) -> u64 {
     1_u64.unbounded_shl(fd.0)
 }

@@ -377,7 +377,6 @@ impl Launch {
 }
 
 /// Whether the caller's process group is in the foreground of the terminal that is its standard input.
-#[inline(always)]
 fn is_in_foreground() -> bool {
     sys::foreground(Fd::STDIN) == sys::getpgid(0)
 }

@@ -73,15 +73,6 @@ impl<'a> ZStr<'a> {
         unsafe { ZStr::from_ptr(buffer.as_ptr()) }
     }
 
-    /// The string without its first `count` bytes, as far as it has so many.
-    pub fn skip(self, count: usize) -> Self {
-        let mut here = self;
-        for _ in 0..count {
-            here = here.rest();
-        }
-        here
-    }
-
     /// The address of the first byte, for a system call.
     pub fn as_ptr(self) -> *const u8 {
         self.0.as_ptr()
@@ -201,6 +192,7 @@ impl Words {
     }
 
     /// The next place; at the end, the same.
+    #[inline(never)]
     pub fn next(self) -> Self {
         let step = usize::from(self.get().is_some());
         // SAFETY: moves only over a slot that is not the NULL.
