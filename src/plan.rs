@@ -21,7 +21,10 @@ macro_rules! values {
         #[allow(missing_docs, reason = "each is an option")]
         pub enum Value { $($name),* }
 
-        const VALUES: &[(Opt, u16, Reason, Scan)] = &[$((Opt::$name, small($default as u64), Reason::$refusal, $scan)),*];
+        const VALUES: &[(Opt, u16, Code)] = &[$((Opt::$name, small($default as u64), Code::$refusal)),*];
+
+        /// What reads each of them.
+        const SCANS: &[Scan; VALUES.len()] = &[$($scan),*];
     };
 }
 
@@ -153,12 +156,12 @@ impl Plan {
         if !self.kept.read(options.examine(Opt::KeepFd), scan_descriptor) {
             return Err(Reason::NOT_DESCRIPTORS);
         }
-        for ((opt, default, refusal, scan), place) in VALUES.iter().zip(&mut self.values) {
+        for (((opt, default, refusal), scan), place) in VALUES.iter().zip(SCANS).zip(&mut self.values) {
             *place = (*default).into();
             if let Some(text) = options.examine(*opt) {
                 match scan(text) {
                     Some((value, rest)) if rest.first() == 0 => *place = value,
-                    _ => return Err(*refusal),
+                    _ => return Err(Reason::of(*refusal)),
                 }
             }
         }
