@@ -72,6 +72,7 @@ reasons! {
     EINVAL "Invalid argument"
     EMFILE "Too many open files"
     ENOTTY "Inappropriate ioctl for device"
+    ENOSYS "Function not implemented"
     ETXTBSY "Text file busy"
     ENOSPC "No space left on device"
     EROFS "Read-only file system"

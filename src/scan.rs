@@ -105,7 +105,7 @@ fn amount(text: Word) -> Option<(u64, Word)> {
 }
 
 /// One item of a schedule, as start-stop-daemon(8) writes it: `TERM`, `-TERM` or `-15`, a signal to send, or `30`, a time
-/// to wait for the daemon's end. Each is the other with nothing: signal 0, or no time.
+/// to wait for the daemon's end. Both stand in one number: a signal has no time, a time has signal 0.
 #[derive(Clone, Copy)]
 pub struct Item(u64);
 

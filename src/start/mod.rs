@@ -35,7 +35,9 @@ unsafe extern "C" fn _start() -> ! {
     // A callee saves registers into its caller's frame.
     #[cfg(target_arch = "s390x")]
     naked_asm!("lgr %r2, %r15", "aghi %r15, -160", "brasl %r14, {start}", start = sym start);
-    // r12 is where a function finds out what its table of contents is.
+    // r12 is where a function finds out what its table of contents is. (With big-endian's first ABI a function is a descriptor.)
+    #[cfg(all(target_arch = "powerpc64", target_endian = "big"))]
+    compile_error!("powerpc64 is known in its little-endian form alone");
     #[cfg(target_arch = "powerpc64")]
     naked_asm!(
         "mr 3, 1",

@@ -5,7 +5,7 @@
 use core::hint::black_box;
 
 use super::descriptors::bit;
-use super::wait::{DEATH, reap};
+use super::wait::reap;
 use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
@@ -176,7 +176,7 @@ impl Launch {
     pub(super) fn end_daemon(&self) -> Reason {
         let _ = sys::kill(self.daemon, SIGKILL);
         let ended = reap(self.daemon);
-        self.outlast_group(DEATH);
+        self.end_group(0);
         ended
     }
 

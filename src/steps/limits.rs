@@ -5,7 +5,7 @@
 use super::Launch;
 use crate::plan::Value;
 use crate::report::Reason;
-use crate::sys::abi::{O_WRONLY, RLIM_NLIMITS};
+use crate::sys::abi::{EPERM, O_WRONLY, RLIM_NLIMITS};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Text, room};
 
@@ -29,10 +29,11 @@ impl Launch {
     /// Sets the limits of `--rlimit`.
     pub(super) fn set_limits(&self) -> Result<(), Reason> {
         for resource in 0..RLIM_NLIMITS as u32 {
-            if let Some(limit) = self.plan.options.limit(resource)
-                && sys::setrlimit(resource, limit).is_err()
-            {
-                return Err(Reason::LIMIT_REFUSED.with(resource));
+            if let Some(limit) = self.plan.options.limit(resource) {
+                match sys::setrlimit(resource, limit) {
+                    Err(errno) if errno.is(EPERM) => return Err(Reason::LIMIT_REFUSED.with(resource)),
+                    set => set?,
+                }
             }
         }
         Ok(())

@@ -71,7 +71,9 @@ macro_rules! steps {
 
 steps! {
     /// Launcher: is not started set-user-ID or set-group-ID.
-    Trust "trust the caller" Always Always |launch| launch.trust();
+    Trust "trust the caller" Always Always |launch| launch.plan.check_ids();
+    /// Launcher: gets every orphan as its child, if it is init.
+    Adopt "adopt orphans" Init Always |launch| launch.adopt();
     /// Launcher: descriptors 0 to 2 that were closed are taken, so that nothing opened later lands on them.
     Fill "fill descriptors" Always Always |launch| launch.fill();
     /// Launcher: all descriptors of `--keep-fd` are open.
@@ -333,13 +335,9 @@ impl Launch {
         Ok(())
     }
 
-    /// Refuses to run with another's rights; becomes the parent of orphans if it is to be init.
-    fn trust(&self) -> Result<(), Reason> {
-        self.plan.check_ids()?;
-        if self.plan.is_init() && sys::getpid() != 1 {
-            sys::set_child_subreaper()?;
-        }
-        Ok(())
+    /// Becomes the parent of every orphan, as pid 1 is anyway.
+    fn adopt(&self) -> Result<(), Reason> {
+        if sys::getpid() == 1 { Ok(()) } else { Ok(sys::set_child_subreaper()?) }
     }
 
     /// Makes a process group; under init it takes the launcher's place in the terminal's foreground, if that is there.

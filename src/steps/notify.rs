@@ -12,7 +12,7 @@ use crate::sys::zstr::ZStr;
 use crate::sys::{self, Deadline, Errno, Fd, Pid, PollFd, SOCKET_NAME, SignalSet};
 
 /// How long the end of a daemon may come after that of its descriptor, in milliseconds.
-const DYING: u64 = 200;
+const DYING: u64 = 1000;
 
 /// The signals that end a wait.
 const SIGNALS: SignalSet = SignalSet::NONE.with(SIGCHLD).with(SIGINT).with(SIGTERM).with(SIGHUP);

@@ -11,7 +11,7 @@ use crate::report::Reason;
 use crate::scan::Schedule;
 use crate::sys::abi::{ENOENT, ESRCH, O_RDONLY, O_RDWR, POLLIN};
 use crate::sys::zstr::{Word, ZStr};
-use crate::sys::{self, Fd, Pid};
+use crate::sys::{self, Deadline, Fd, Pid};
 
 /// A daemon that is to be stopped.
 struct Target<'a> {
@@ -20,7 +20,8 @@ struct Target<'a> {
     pid: Pid,
     /// The process itself, which no other can take the place of; none where the kernel has no such descriptors.
     process: Fd,
-    /// There, when it started, which no other with its pid has: it lives on for a moment after its lock is gone.
+    /// Where there is no such descriptor, when it started, which tells it from any later process with its pid: it lives on for a
+    /// moment after its lock is gone.
     start: Option<u64>,
 }
 
@@ -111,17 +112,15 @@ impl Target<'_> {
     }
 
     /// Waits so many milliseconds for the end; gives whether it came.
-    fn ends_within(&self, mut time: u64) -> bool {
+    fn ends_within(&self, time: u64) -> bool {
         if self.process.is_some() {
             return sys::is_ready(self.process, POLLIN, time);
         }
+        let mut deadline = Deadline::after(time);
         while self.is_alive() || self.start.is_some() && start_of(self.pid as u32) == self.start {
-            if time == 0 {
+            if !deadline.pause(POLL) {
                 return false;
             }
-            let pause = time.min(POLL);
-            sys::pause(pause);
-            time -= pause;
         }
         true
     }

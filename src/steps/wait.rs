@@ -9,16 +9,16 @@ use crate::report::{self, Reason};
 use crate::sys::abi::{
     ECHILD, POLLIN, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, WNOHANG,
 };
-use crate::sys::{self, Errno, Fd, Pid, SignalSet, WaitStatus};
+use crate::sys::{self, Deadline, Errno, Fd, Pid, SignalSet, WaitStatus};
 
 /// How long COMMAND has to stop by itself, in milliseconds.
 const STOPPING: u64 = 50;
 
-/// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds; like the next a number of POLLs.
+/// How long a daemon that failed to become ready has between TERM and KILL, in milliseconds.
 const GRACE: u64 = 5000;
 
 /// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.
-pub(super) const DEATH: u64 = 5000;
+const DEATH: u64 = 5000;
 
 /// How often an end is asked for that cannot be waited for, in milliseconds.
 pub(super) const POLL: u64 = 20;
@@ -94,22 +94,30 @@ impl Launch {
     pub fn abort(&mut self) {
         let _ = sys::set_child_subreaper(); // as in `detach`
         self.signal_group(SIGTERM);
-        self.outlast_group(GRACE + DEATH);
+        self.end_group(GRACE);
         self.clear_away();
     }
 
-    /// Waits so many milliseconds for the end of the daemon and of its group, which is killed when [`DEATH`] of them are left.
-    #[inline(never)]
-    pub(super) fn outlast_group(&self, mut left: u64) {
-        // The group lives as long as any of its processes; with 0 it is only asked for.
-        while left > 0 && (self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok()) {
-            while sys::wait4(-self.daemon, WNOHANG).pid > 0 {} // those that it left behind: a zombie counts, too
-            if left == DEATH {
-                self.signal_group(SIGKILL);
-            }
-            sys::pause(POLL);
-            left -= POLL;
+    /// Gives the daemon and its group so many milliseconds to end, and kills what is left of them then.
+    pub(super) fn end_group(&self, grace: u64) {
+        if !self.outlasts_group(grace) {
+            self.signal_group(SIGKILL);
+            self.outlasts_group(DEATH);
         }
+    }
+
+    /// Waits so many milliseconds for the end of the daemon and of its group; gives whether it came.
+    #[inline(never)]
+    fn outlasts_group(&self, time: u64) -> bool {
+        let mut deadline = Deadline::after(time);
+        // The group lives as long as any of its processes; with 0 it is only asked for.
+        while self.ended().is_none() || sys::kill(-self.daemon, 0).is_ok() {
+            while sys::wait4(-self.daemon, WNOHANG).pid > 0 {} // those that it left behind: a zombie counts, too
+            if !deadline.pause(POLL) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Signals the daemon's process group, and the daemon, as long as it is a child that lives, where it has left that group.

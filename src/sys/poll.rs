@@ -29,6 +29,20 @@ impl Deadline {
         self.left() == 0
     }
 
+    /// Lets so many milliseconds pass, which count also where a filter refuses the clock; false if it is over already.
+    #[inline(never)]
+    pub fn pause(&mut self, milliseconds: u64) -> bool {
+        let left = self.left();
+        if left == 0 {
+            return false;
+        }
+        pause(milliseconds);
+        if self.left() == left {
+            self.0 = self.0.saturating_sub(milliseconds * 1_000_000);
+        }
+        true
+    }
+
     /// How much of the time is left, in nanoseconds.
     #[inline(never)]
     fn left(self) -> u64 {

@@ -15,7 +15,7 @@ pub const SOCKET_NAME: usize = offset_of!(abi::sockaddr_un, sun_path) + 1;
 /// chooses, which tells who sent what; writes its address (struct sockaddr_un).
 ///
 /// # Errors
-/// [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
+/// ENOSYS: i686 and s390x before Linux 4.3; [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
 pub fn notification_socket(address: &mut [u8; 16]) -> Result<Fd> {
     let kind = abi::SOCK_DGRAM | abi::SOCK_CLOEXEC;
     // SAFETY: takes no pointer.

@@ -7,9 +7,10 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Signal, geteuid};
 
-use crate::harness::kernel::{self, send};
+use crate::harness::kernel::{self, Refusal, send};
 use crate::harness::process::{Stat, children, is_alive, signal};
 use crate::harness::{
     Launch, Running, Sandbox, Terminal, at_most, bgexec, bgexec_command, eventually, is_root, probe, skip,
@@ -162,6 +163,15 @@ fn ends_with_the_status_of_the_command_and_of_no_orphan() {
         let launch = init.bgexec(&sandbox, &[]).words([probe()]).words(["orphans", "200", "exit", "9"]);
         assert_eq!(launch.run().status.code(), Some(9), "{init:?}");
     }
+}
+
+#[test]
+fn is_refused_where_orphans_cannot_be_adopted() {
+    let sandbox = Sandbox::new();
+    let refusal = Refusal { call: sc::nr::PRCTL, second: None, errno: Errno::NOSYS };
+    let output = sandbox.bgexec(&["--init"]).refused(refusal).probe(["exit", "0"]).run();
+    output.assert_unable(125, "adopt orphans: Function not implemented");
+    assert!(!sandbox.exists("report"), "nothing was started");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Resource, Signal, test_kill_process};
 
 use crate::harness::kernel::{self, Refusal};
 use crate::harness::process::{self, is_alive, kill};
-use crate::harness::{Launch, Output, Running, Sandbox, eventually, is_root, probe};
+use crate::harness::{Launch, Output, Running, Sandbox, at_most, eventually, is_root, probe};
 
 const HUP: i32 = 1;
 const INT: i32 = 2;
@@ -966,6 +966,19 @@ mod without_pidfd {
             assert_stopped(sandbox, &bgexec(&["-K", "--retry", "USR2/0.5/KILL/20"]).run(), pid);
             assert_eq!(signals(sandbox), [USR1, USR2]);
         });
+    }
+
+    /// Who holds the lock is asked for, and again, before one that is not in the pidfile is believed: that takes time, too.
+    #[test]
+    fn schedule_takes_its_time_whatever_is_in_the_pidfile() {
+        let sandbox = Sandbox::new();
+        let pid = start_stubborn(&sandbox);
+        sandbox.write("x.pid", "other\n");
+        let start = Instant::now();
+        let launch = sandbox.bgexec(&["-p", "x.pid", "-K", "--retry", "USR1/1"]).refused(REFUSALS[0]);
+        launch.run().assert_unable(2, &format!("stop x.pid: still running as pid {pid}"));
+        let time = start.elapsed();
+        assert!(time >= Duration::from_secs(1) && time < at_most(Duration::from_secs(4)), "{time:?}");
     }
 
     #[test]
