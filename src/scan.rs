@@ -80,7 +80,7 @@ pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
         if names.first() == b'\n' && !rest.first().is_ascii_alphanumeric() {
             return Some((index, rest));
         }
-        names = names.find(b'\n').rest();
+        names = names.past(b'\n');
         index += 1;
     }
     None
@@ -130,9 +130,9 @@ fn item(text: Word) -> Option<(Item, Word)> {
     rest.ends(b'/').then_some((Item(item), rest))
 }
 
-/// What follows a `forever` in a schedule: a `/`, and what is repeated.
+/// What follows a `forever` in a schedule, and is repeated.
 fn forever(text: Word) -> Option<Word> {
-    text.strip(ZStr::new(c"forever")).filter(|rest| rest.first() == b'/')
+    text.strip(ZStr::new(c"forever/"))
 }
 
 /// A schedule that is followed, item by item.
@@ -163,9 +163,9 @@ impl Iterator for Schedule {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
-        while let Some(behind) = forever(self.rest) {
-            self.again = behind.rest();
-            self.rest = self.again;
+        while let Some(repeated) = forever(self.rest) {
+            self.again = repeated;
+            self.rest = repeated;
         }
         let (mut item, behind) = item(self.rest)?;
         self.rest = if behind.first() == 0 { self.again } else { behind.rest() };
@@ -184,23 +184,23 @@ impl Iterator for Schedule {
 pub fn is_schedule(text: Word) -> bool {
     let mut rest = text;
     let mut count = 0;
-    let mut repeated = None;
+    let mut repeated = u64::MAX; // nothing is: no time makes it longer
     loop {
         count += 1;
         if let Some(behind) = forever(rest) {
-            repeated = Some(0);
-            rest = behind.rest();
+            repeated = 0;
+            rest = behind;
             continue;
         }
         let Some((item, behind)) = item(rest) else {
             return false;
         };
         if item.signal() == 0 {
-            repeated = repeated.map(|time: u64| time.saturating_add(item.wait()));
+            repeated = repeated.saturating_add(item.wait());
             count += 1; // one number alone is a schedule
         }
         if behind.first() == 0 {
-            return count > 1 && repeated != Some(0);
+            return count > 1 && repeated != 0;
         }
         rest = behind.rest();
     }
