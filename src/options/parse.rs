@@ -151,7 +151,7 @@ impl Options {
     /// Sets or removes a variable.
     fn edit(&mut self, entry: Word, set: bool) -> Result<(), Reason> {
         let equals = entry.find(b'=');
-        if equals == entry || (equals.first() != 0) != set {
+        if equals.is_at(entry) || (equals.first() != 0) != set {
             return Err(if set { Reason::NOT_A_VARIABLE } else { Reason::NOT_A_NAME });
         }
         self.vectors.remove(entry);

@@ -98,7 +98,7 @@ impl Launch {
             path.push_byte(b'/');
         }
         let name = self.plan.name();
-        if start != name {
+        if !start.is_at(name) {
             path.push(if start.ends(b':') { ZStr::new(c".") } else { start }, b':');
             path.push_byte(b'/');
         }

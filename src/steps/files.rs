@@ -58,7 +58,7 @@ impl Launch {
         text.push_byte(b'\n');
         let mut before = [0; 16];
         if sys::pread(pidfile, &mut before)? as usize > text.as_bytes().len() {
-            sys::truncate(pidfile, 0)?;
+            sys::ftruncate(pidfile)?;
         }
         Ok(sys::pwrite(pidfile, text.as_bytes())?)
     }
@@ -155,6 +155,6 @@ pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
     }
     let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
     if current.and_then(|()| sys::unlinkat(directory, path)).is_err() {
-        let _ = sys::truncate(pidfile, 0); // nothing is left to try
+        let _ = sys::ftruncate(pidfile); // nothing is left to try
     }
 }

@@ -76,7 +76,7 @@ impl Launch {
     /// Empties standard stream `number`, if it is a file; a device or a FIFO has nothing to empty.
     pub(super) fn truncate(&self, number: usize) -> Result<(), Reason> {
         if self.plan.file(number).is_some()
-            && let Err(errno) = sys::truncate(Fd(number as u32), 0)
+            && let Err(errno) = sys::ftruncate(Fd(number as u32))
             && !errno.is(EINVAL)
         {
             return Err(errno.into());

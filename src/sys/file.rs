@@ -291,13 +291,13 @@ fn put(fd: Fd, bytes: &[u8], number: Sysno) -> Result<()> {
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
-/// `ftruncate(fd, length)`—Cut a file off behind its first `length` bytes.
+/// `ftruncate(fd, 0)`—Empty a file.
 ///
 /// # Errors
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
-pub fn truncate(fd: Fd, length: usize) -> Result<()> {
+pub fn ftruncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, length, 0, 0, number::ftruncate) }.map(drop)
+    unsafe { persist(fd.0 as usize, 0, 0, 0, number::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.

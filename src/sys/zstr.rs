@@ -16,7 +16,7 @@ use super::abi;
 ///
 /// # Safety
 /// The invariant of every block in this impl: from the pointer on there is a NUL, and all up to it may be read for `'a`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct ZStr<'a>(NonNull<u8>, PhantomData<&'a CStr>);
 
@@ -91,6 +91,11 @@ impl<'a> ZStr<'a> {
         self.find(0).as_ptr() as usize - self.as_ptr() as usize
     }
 
+    /// Whether it is the same string in the same place.
+    pub fn is_at(self, place: Self) -> bool {
+        self.0 == place.0
+    }
+
     /// All bytes before the NUL.
     pub fn as_bytes(self) -> &'a [u8] {
         // SAFETY: all bytes before the NUL may be read.
@@ -122,7 +127,7 @@ impl<'a> ZStr<'a> {
         loop {
             let digit = u64::from(rest.first().wrapping_sub(b'0'));
             if digit > 9 {
-                return if rest == self { None } else { Some((value, rest)) };
+                return if rest.is_at(self) { None } else { Some((value, rest)) };
             }
             value = value * base + digit;
             if digit >= base || value > highest {
@@ -161,6 +166,7 @@ impl<'a> ZStr<'a> {
     }
 }
 
+/// Equal is what has the same text; for the same place there is [`ZStr::is_at`].
 impl PartialEq<&CStr> for ZStr<'_> {
     fn eq(&self, other: &&CStr) -> bool {
         self.strip(ZStr::new(other)).is_some_and(|rest| rest.first() == 0)
@@ -314,7 +320,7 @@ impl Vectors {
             if unsafe { start.read() } == 0 {
                 // SAFETY: an argument follows the end of another.
                 let word = ZStr(unsafe { start.add(1) }, PhantomData);
-                if word != position {
+                if !word.is_at(position) {
                     return [Some(word), found];
                 }
                 found = Some(word);
