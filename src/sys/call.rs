@@ -96,6 +96,16 @@ pub(super) unsafe fn persist(a: usize, b: usize, c: usize, d: usize, number: Sys
     }
 }
 
+/// The same for a call with three arguments, of which the first is a number: a descriptor or a pid.
+///
+/// # Safety
+/// As [`persist`].
+#[inline(never)]
+pub(super) unsafe fn ask(a: u32, b: usize, c: usize, number: Sysno) -> Result<u32> {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe { persist(a as usize, b, c, 0, number) }
+}
+
 /// The answer of a call that gives 0 or an error.
 #[inline(always)]
 pub(super) fn done(answer: usize) -> Result<()> {

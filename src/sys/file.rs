@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, call, done, number, persist, position, value};
+use super::call::{Errno, Result, Sysno, ask, call, done, number, persist, position, value};
 use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
@@ -73,7 +73,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(from.0 as usize, to.0 as usize, flags as usize, 0, number::dup3) }.map(drop)
+    unsafe { ask(from.0, to.0 as usize, flags as usize, number::dup3) }.map(drop)
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -83,7 +83,7 @@ pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
 pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
     let argument = argument as usize;
     // SAFETY: with these commands the argument is no pointer.
-    unsafe { persist(fd.0 as usize, command as usize, argument, 0, number::fcntl) }.map(Fd)
+    unsafe { ask(fd.0, command as usize, argument, number::fcntl) }.map(Fd)
 }
 
 /// `fcntl(fd, F_SETLK)`—Lock the whole file for writing, at once or not at all.
@@ -94,7 +94,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    unsafe { persist(fd.0 as usize, abi::F_SETLK as usize, &raw const lock as usize, 0, number::fcntl) }.map(drop)
+    unsafe { ask(fd.0, abi::F_SETLK as usize, &raw const lock as usize, number::fcntl) }.map(drop)
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock of a kind (F_RDLCK, F_WRLCK) on any of the file: its pid, -1 for a lock of another
@@ -107,7 +107,7 @@ pub fn lock_holder(fd: Fd, held: u32) -> Result<i32> {
     // write it tells of either.
     let mut lock = whole_file(abi::F_RDLCK ^ abi::F_WRLCK ^ held);
     // SAFETY: the kernel writes the structure.
-    unsafe { persist(fd.0 as usize, abi::F_GETLK as usize, &raw mut lock as usize, 0, number::fcntl) }?;
+    unsafe { ask(fd.0, abi::F_GETLK as usize, &raw mut lock as usize, number::fcntl) }?;
     if lock.l_type == held as i16 { Ok(lock.l_pid) } else { Err(Errno::NOENT) }
 }
 
@@ -245,7 +245,7 @@ pub fn exists(path: ZStr) -> bool {
 /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html)
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::read) }
+    unsafe { ask(fd.0, buffer.as_mut_ptr() as usize, buffer.len(), number::read) }
 }
 
 /// `pread64(fd, buffer, 0)`—Read from the start of a file, wherever it was read before.
@@ -254,7 +254,7 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html)
 pub fn pread(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::pread64) }
+    unsafe { ask(fd.0, buffer.as_mut_ptr() as usize, buffer.len(), number::pread64) }
 }
 
 /// `pwrite64(fd, bytes, 0)`—Write to the start of a file; all or an error: fewer bytes are EIO.
@@ -287,7 +287,7 @@ pub fn write(fd: Fd, bytes: &[u8]) -> Result<()> {
 #[inline(never)]
 fn put(fd: Fd, bytes: &[u8], number: Sysno) -> Result<()> {
     // SAFETY: the kernel reads within the slice.
-    let count = unsafe { persist(fd.0 as usize, bytes.as_ptr() as usize, bytes.len(), 0, number) }?;
+    let count = unsafe { ask(fd.0, bytes.as_ptr() as usize, bytes.len(), number) }?;
     if count as usize == bytes.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
@@ -297,7 +297,7 @@ fn put(fd: Fd, bytes: &[u8], number: Sysno) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn ftruncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { persist(fd.0 as usize, 0, 0, 0, number::ftruncate) }.map(drop)
+    unsafe { ask(fd.0, 0, 0, number::ftruncate) }.map(drop)
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
@@ -371,7 +371,7 @@ pub fn umask(mask: u32) -> u32 {
 /// [getdents64(2)](https://man7.org/linux/man-pages/man2/getdents64.2.html)
 pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
     // SAFETY: the kernel writes within the buffer.
-    unsafe { persist(fd.0 as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, number::getdents64) }
+    unsafe { ask(fd.0, buffer.as_mut_ptr() as usize, buffer.len(), number::getdents64) }
 }
 
 /// `getcwd()`—The path of the working directory.

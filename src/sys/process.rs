@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use super::abi;
-use super::call::{Errno, Result, call, done, number, persist, position};
+use super::call::{Errno, Result, ask, call, done, number, position};
 use super::file::Fd;
 use super::zstr::{Word, Words, ZStr};
 
@@ -54,7 +54,7 @@ pub fn wait4(pid: Pid, options: u32) -> WaitStatus {
     let mut bits = 0;
     let options = options | abi::__WALL;
     // SAFETY: the kernel writes the status.
-    let ended = unsafe { persist(pid as usize, &raw mut bits as usize, options as usize, 0, number::wait4) };
+    let ended = unsafe { ask(pid as u32, &raw mut bits as usize, options as usize, number::wait4) };
     WaitStatus { pid: ended.map_or(-1, |pid| pid as Pid), bits }
 }
 
@@ -89,7 +89,7 @@ impl WaitStatus {
 /// EPERM: already a process group leader; [setsid(2)](https://man7.org/linux/man-pages/man2/setsid.2.html)
 pub fn setsid() -> Result<Pid> {
     // SAFETY: takes no pointer.
-    unsafe { persist(0, 0, 0, 0, number::setsid) }.map(|pid| pid as Pid)
+    unsafe { ask(0, 0, 0, number::setsid) }.map(|pid| pid as Pid)
 }
 
 /// `setpgid(0, 0)`—Create a process group with the caller as its leader.
@@ -107,7 +107,7 @@ pub fn setpgid() -> Result<()> {
 /// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
 pub fn getpgid(pid: Pid) -> Result<Pid> {
     // SAFETY: takes no pointer.
-    unsafe { persist(pid as usize, 0, 0, 0, number::getpgid) }.map(|group| group as Pid)
+    unsafe { ask(pid as u32, 0, 0, number::getpgid) }.map(|group| group as Pid)
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -158,7 +158,7 @@ pub fn setgroups(groups: &[u32]) -> Result<()> {
 /// EINVAL: there is not room enough; [getgroups(2)](https://man7.org/linux/man-pages/man2/getgroups.2.html)
 pub fn getgroups(room: &mut [u32]) -> Result<u32> {
     // SAFETY: the kernel writes within the slice.
-    unsafe { persist(room.len(), room.as_mut_ptr() as usize, 0, 0, number::getgroups) }
+    unsafe { ask(room.len() as u32, room.as_mut_ptr() as usize, 0, number::getgroups) }
 }
 
 /// `setgid(id)`—Set the group ids: of a privileged process real, effective and saved one.
@@ -336,7 +336,7 @@ pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
 /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html)
 pub fn pidfd_open(pid: Pid) -> Result<Fd> {
     // SAFETY: takes no pointer.
-    unsafe { persist(pid as usize, 0, 0, 0, number::pidfd_open) }.map(Fd)
+    unsafe { ask(pid as u32, 0, 0, number::pidfd_open) }.map(Fd)
 }
 
 /// `pidfd_send_signal(process, signal)`—Send a signal to the process that a descriptor is of.

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
 use super::abi;
-use super::call::{Result, call, done, number, persist};
+use super::call::{Result, ask, call, done, number, persist};
 use super::file::Fd;
 use super::process::Pid;
 
@@ -107,7 +107,7 @@ pub fn read_signal(signals: Fd) -> Result<u32> {
     let mut signal = MaybeUninit::<[u32; 32]>::uninit(); // struct signalfd_siginfo, which begins with the number
     let first = signal.as_mut_ptr().cast::<u32>();
     // SAFETY: the kernel writes within the structure.
-    unsafe { persist(signals.0 as usize, first as usize, size_of_val(&signal), 0, number::read) }?;
+    unsafe { ask(signals.0, first as usize, size_of_val(&signal), number::read) }?;
     // SAFETY: a signal was read, all of it.
     Ok(unsafe { first.read() })
 }

@@ -5,7 +5,7 @@
 use core::mem::{offset_of, zeroed};
 
 use super::abi;
-use super::call::{Result, call, done, number, persist};
+use super::call::{Result, ask, call, done, number};
 use super::file::Fd;
 
 /// Where the name is in the address that [`notification_socket`] gives: behind the family and a NUL.
@@ -19,7 +19,7 @@ pub const SOCKET_NAME: usize = offset_of!(abi::sockaddr_un, sun_path) + 1;
 pub fn notification_socket(address: &mut [u8; 16]) -> Result<Fd> {
     let kind = abi::SOCK_DGRAM | abi::SOCK_CLOEXEC;
     // SAFETY: takes no pointer.
-    let socket = unsafe { persist(abi::AF_UNIX as usize, kind as usize, 0, 0, number::socket) }?;
+    let socket = unsafe { ask(abi::AF_UNIX, kind as usize, 0, number::socket) }?;
     let mut length = address.len() as u32; // as an option's value anything but 0 is on
     let size = size_of_val(&length);
     // SAFETY: the kernel reads the number.
@@ -55,6 +55,6 @@ pub fn receive(socket: Fd, buffer: &mut [u8]) -> Result<abi::ucred> {
     message.msg_controllen = size_of::<Control>() as _;
     let flags = abi::MSG_DONTWAIT as usize;
     // SAFETY: the kernel writes within the buffer and the control structure.
-    unsafe { persist(socket.0 as usize, &raw mut message as usize, flags, 0, number::recvmsg) }?;
+    unsafe { ask(socket.0, &raw mut message as usize, flags, number::recvmsg) }?;
     Ok(control.sender)
 }
