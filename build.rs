@@ -27,15 +27,18 @@ fn main() {
     let mut arguments =
         ["-nostdlib", "-static", "-no-pie", "-z", "norelro", "-z", "nosectionheader", "-T"].map(String::from).to_vec();
     arguments.push(script.display().to_string());
+    // A C compiler that links passes this on to its linker; a linker that is called by itself takes it as it is.
+    let bare = env::var("RUSTC_LINKER").is_ok_and(|linker| linker.ends_with("lld"));
+    let pass = |option: &str| format!("{}{option}", if bare { "" } else { "-Wl," });
+    // A text that is the end of another is not there twice.
+    arguments.push(pass("-O2"));
 
     let target = env::var("TARGET").unwrap();
     let budget = BUDGETS.iter().find(|(name, _)| target.starts_with(name));
     // Unoptimized code is as large as it is, and so is what others build with flags of their own.
     let is_ours = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("-disable-machine-licm"));
     if let (Some((_, bytes)), Ok("release"), true) = (budget, env::var("PROFILE").as_deref(), is_ours) {
-        // A C compiler that links passes this on to its linker; a linker that is called by itself takes it as it is.
-        let bare = env::var("RUSTC_LINKER").is_ok_and(|linker| linker.ends_with("lld"));
-        arguments.push(format!("{}--defsym=budget={bytes}", if bare { "" } else { "-Wl," }));
+        arguments.push(pass(&format!("--defsym=budget={bytes}")));
     }
     for argument in arguments {
         println!("cargo::rustc-link-arg-bins={argument}");
