@@ -141,7 +141,7 @@ impl Launch {
                 }
             }
             let bits = u64::from_ne_bytes(record);
-            if let Some(&step) = ORDER.get((bits >> 32) as usize) {
+            if let Some(step) = Step::numbered((bits >> 32) as usize) {
                 self.step = step;
                 match Reason::from_bits(bits as u32) {
                     None if self.launcher.is_some() => sys::write(self.launcher, &record)?,

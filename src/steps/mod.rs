@@ -55,6 +55,16 @@ macro_rules! steps {
         /// The steps, in the order in which they are taken.
         pub const ORDER: &[Step] = &[$(Step::$name),*];
 
+        impl Step {
+            /// The step of [`ORDER`] with this number. (The compiler sees that it is the number itself.)
+            pub fn numbered(number: usize) -> Option<Step> {
+                $(if number == Step::$name as usize {
+                    return Some(Step::$name);
+                })*
+                None
+            }
+        }
+
         /// What each step does, a line each, as `unable to ` goes on; the word that it is about follows.
         pub const TEXTS: Word = text(concat!($($text, "\n",)* $other_text, "\n\0"));
 
@@ -305,7 +315,7 @@ impl Launch {
     fn take(&mut self, first: Step, end: usize) -> Result<(), Reason> {
         let mut next = first as usize;
         while next < end
-            && let (Some(&step), Some(action)) = (ORDER.get(next), ACTIONS.get(next))
+            && let (Some(step), Some(action)) = (Step::numbered(next), ACTIONS.get(next))
         {
             next += 1;
             if self.plan.includes(step) {
