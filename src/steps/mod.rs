@@ -95,11 +95,11 @@ steps! {
     /// Launcher: the ids of the supplementary groups are known.
     FindGroups "find groups of" Identity Identity |launch| launch.find_groups();
     /// Launcher: standard input is open, under a number of its own.
-    Stdin "open" Stdin Stdin |launch| launch.open_stream(0);
+    Stdin "open" Stdin Stdin Launch::open_stream;
     /// Launcher: so is standard output.
-    Stdout "open" Stdout Stdout |launch| launch.open_stream(1);
+    Stdout "open" Stdout Stdout Launch::open_stream;
     /// Launcher: so is standard error.
-    Stderr "open" Stderr Stderr |launch| launch.open_stream(2);
+    Stderr "open" Stderr Stderr Launch::open_stream;
     /// Launcher: there is a pipe or socket for COMMAND to tell its readiness by.
     OpenNotification "prepare notification by" Notify Notify |launch| launch.open_notification();
     /// Launcher: COMMAND's own pidfile under a supervisor is open and safe to use.
@@ -133,9 +133,9 @@ steps! {
     /// Daemon: holds the lock of the pidfile, which still is what its path names and stands for nobody else.
     LockPidfile "lock" Pidfile Pidfile |launch| launch.lock(Lock::Pidfile);
     /// Daemon: the file of standard output is empty.
-    TruncateStdout "truncate" Truncate Stdout |launch| launch.truncate(1);
+    TruncateStdout "truncate" Truncate Stdout Launch::truncate;
     /// Daemon: so is that of standard error.
-    TruncateStderr "truncate" Truncate Stderr |launch| launch.truncate(2);
+    TruncateStderr "truncate" Truncate Stderr Launch::truncate;
     /// Daemon: the pidfile holds its pid.
     Record "write" Pidfile Pidfile |launch| launch.write_pid(Lock::Pidfile);
     /// Daemon: is the supervisor, and has made the process that takes the steps from here on.

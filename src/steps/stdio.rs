@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::Launch;
+use super::{Launch, Step};
 use crate::plan::{NULL_DEVICE, STREAMS};
 use crate::report::Reason;
 use crate::sys::abi::{
@@ -30,8 +30,9 @@ impl Launch {
         Ok(())
     }
 
-    /// Opens what standard stream `number` is to be.
-    pub(super) fn open_stream(&mut self, number: usize) -> Result<(), Reason> {
+    /// Opens what the standard stream is to be that the step is about.
+    pub(super) fn open_stream(&mut self) -> Result<(), Reason> {
+        let number = self.step as usize - Step::Stdin as usize;
         let mut fd = self.null;
         if let Some(file) = self.plan.file(number) {
             let output = self.streams[1];
@@ -73,8 +74,9 @@ impl Launch {
         Ok(())
     }
 
-    /// Empties standard stream `number`, if it is a file; a device or a FIFO has nothing to empty.
-    pub(super) fn truncate(&self, number: usize) -> Result<(), Reason> {
+    /// Empties the standard stream that the step is about, if it is a file; a device or a FIFO has nothing to empty.
+    pub(super) fn truncate(&mut self) -> Result<(), Reason> {
+        let number = 1 + self.step as usize - Step::TruncateStdout as usize;
         if self.plan.file(number).is_some()
             && let Err(errno) = sys::ftruncate(Fd(number as u32))
             && !errno.is(EINVAL)
