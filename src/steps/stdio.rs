@@ -96,27 +96,29 @@ pub(super) fn open_file(directory: Fd, file: Word, output: bool) -> Result<Fd, R
 }
 
 /// Opens the null device. Where /dev/null is missing or something else, a private one is made under a passing name, in
-/// /dev or else in /; nothing stays behind. Where two do so at once, one opens the other's.
+/// /dev or else in /; nothing stays behind.
 fn null_device() -> Result<Fd, Reason> {
-    let opened = open_null_device(NULL_DEVICE);
-    if opened.is_ok() {
-        return opened;
-    }
-    for &path in &[ZStr::new(c"/dev/.bgexec"), ZStr::new(c"/.bgexec")] {
-        while sys::mknod_character(path, 1, 3).map_or_else(|errno| errno.is(EEXIST), |()| true) {
-            let private = open_null_device(path);
-            if private == Err(Reason::NOT_THE_NULL_DEVICE) {
-                break; // and none of bgexec's
-            }
-            let stays = sys::unlinkat(Fd::CWD, path).is_err_and(|errno| !errno.is(ENOENT));
-            match private {
-                Err(reason) if reason == Errno::NOENT.into() && !stays => {} // the other was faster
-                Err(_) => break,
-                private => return private,
-            }
+    open_null_device(NULL_DEVICE).or_else(|reason| {
+        private_null_device(ZStr::new(c"/dev/.bgexec"))
+            .or_else(|_| private_null_device(ZStr::new(c"/.bgexec")))
+            .map_err(|_| reason)
+    })
+}
+
+/// Makes a null device and opens it. Where two do so at once, one opens the other's.
+fn private_null_device(path: ZStr) -> Result<Fd, Reason> {
+    while sys::mknod_character(path, 1, 3).map_or_else(|errno| errno.is(EEXIST), |()| true) {
+        let private = open_null_device(path);
+        if private == Err(Reason::NOT_THE_NULL_DEVICE) {
+            break; // and none of bgexec's
         }
+        let stays = sys::unlinkat(Fd::CWD, path).is_err_and(|errno| !errno.is(ENOENT));
+        if stays || private != Err(Errno::NOENT.into()) {
+            return private;
+        }
+        // Else the other was faster.
     }
-    opened
+    Err(Reason::NOT_THE_NULL_DEVICE)
 }
 
 fn open_null_device(path: ZStr) -> Result<Fd, Reason> {
