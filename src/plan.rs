@@ -149,7 +149,7 @@ impl Plan {
     pub fn read(&mut self, pid_1: bool) -> Result<(), Reason> {
         let options = &mut self.options;
         let command = options.vectors.last.next().get();
-        options.imply(Opt::Command, command.is_some());
+        options.settle(Opt::Command, command);
         if !self.ignored.read(options.examine(Opt::IgnoreSignal), scan_ignored) {
             return Err(Reason::NOT_SIGNALS);
         }
@@ -179,7 +179,6 @@ impl Plan {
         {
             return Err(Reason::NEEDS_A_GROUP);
         }
-        options.settle(Opt::Command, command);
         self.conclude(pid_1);
         Ok(())
     }
