@@ -177,19 +177,6 @@ pub const TABLE: Word = match CStr::from_bytes_with_nul(&TEXT) {
     Err(_) => unreachable!(),
 };
 
-/// Bit N for the row with number N: takes a value.
-const VALUED: u64 = {
-    let mut set = 0;
-    let mut index = 0;
-    while index < ROWS.len() {
-        if !ROWS[index].value.is_empty() {
-            set |= 1 << index;
-        }
-        index += 1;
-    }
-    set
-};
-
 /// Finds the option that a word begins with: with `long` its long name, which may not be abbreviated, as far as the end
 /// or a `=`; otherwise a letter. Gives its number, whether it takes a value, and what follows the name.
 pub fn find(word: Word, long: bool) -> Option<(usize, bool, Word)> {
@@ -200,14 +187,20 @@ pub fn find(word: Word, long: bool) -> Option<(usize, bool, Word)> {
         if long {
             name = name.rest();
         }
-        while name.first() == rest.first() && name.first() > b' ' {
+        let found = loop {
+            if name.first() != rest.first() || name.first() <= b' ' {
+                break long && name.first() <= b' ' && rest.ends(b'=');
+            }
             (name, rest) = (name.rest(), rest.rest());
             if !long {
-                return Some((index, VALUED >> index & 1 != 0, rest));
+                break true;
             }
-        }
-        if long && name.first() <= b' ' && rest.ends(b'=') {
-            return Some((index, VALUED >> index & 1 != 0, rest));
+        };
+        if found {
+            while name.first() > b' ' {
+                name = name.rest();
+            }
+            return Some((index, name.first() == b' ', rest));
         }
     }
     None
