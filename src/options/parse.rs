@@ -20,7 +20,7 @@ pub struct Options {
     pub vectors: Vectors,
     /// The option that is looked at; after a refusal, the one that was refused: where its value begins, or some place in
     /// the word that names it.
-    examined: Cell<Word>,
+    examined: Cell<Option<Word>>,
     /// Of each its value: the rest of the word that names it, or the next one; of a flag the rest of its word.
     values: [Option<Word>; COUNT],
     limits: [[u64; 2]; RLIM_NLIMITS],
@@ -36,7 +36,7 @@ impl Options {
             values: const { [None; COUNT] },
             limits: const { [[0; 2]; RLIM_NLIMITS] },
             vectors,
-            examined: Cell::new(ZStr::new(c"")),
+            examined: Cell::new(None),
         }
     }
 
@@ -98,9 +98,9 @@ impl Options {
 
     /// The value, for a closer look.
     pub fn examine(&self, opt: Opt) -> Option<Word> {
-        let value = self.value(opt)?;
+        let value = self.value(opt);
         self.examined.set(value);
-        Some(value)
+        value
     }
 
     /// The user's own words on the option that was looked at last: its name, and its value if that is a word of its own.
@@ -115,7 +115,7 @@ impl Options {
 
     /// Takes the option that `name` begins with, in the word that was read last. Gives what is left of that word.
     fn take(&mut self, name: Word, long: bool) -> Result<Word, Reason> {
-        self.examined.set(name);
+        self.examined.set(Some(name));
         let (mut opt, takes_value, mut rest) = find(name, long).ok_or(Reason::UNKNOWN_OPTION)?;
         let mut value = rest;
         if takes_value {
@@ -129,7 +129,7 @@ impl Options {
         } else if long && rest.first() != 0 {
             return Err(Reason::TAKES_NO_VALUE);
         }
-        self.examined.set(value);
+        self.examined.set(Some(value));
         if opt == Opt::Env as usize || opt == Opt::Unset as usize {
             self.edit(value, opt == Opt::Env as usize)?;
         } else if opt == Opt::Rlimit as usize {

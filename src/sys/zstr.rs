@@ -307,8 +307,8 @@ impl Vectors {
     /// The argument that a position lies in; or, of one where an argument starts, the argument before and this one. Those that
     /// are in the environment by now count, too: all lie behind one another, as the kernel put them there
     /// (proc_pid_cmdline(5)). None if it lies in front of all but the first.
-    pub fn arguments_at(&self, position: Word) -> [Option<Word>; 2] {
-        let Some(first) = self.argv.get() else {
+    pub fn arguments_at(&self, position: Option<Word>) -> [Option<Word>; 2] {
+        let (Some(first), Some(position)) = (self.argv.get(), position) else {
             return const { [None; 2] };
         };
         let mut start = position.0;
