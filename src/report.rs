@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use core::ffi::CStr;
-use core::num::NonZeroU32;
+use core::num::NonZeroI32;
 
 use crate::options::{Opt, Options, TABLE};
 use crate::steps::{Launch, Step, TEXTS};
@@ -17,12 +17,15 @@ const VERSION: Word = text(concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\0"));
 /// Why something was not possible: an error number of the kernel, or one of bgexec's own reasons, which may have an
 /// operand. It fits into a record of the status pipe.
 ///
+/// An errno is itself, a number from 1 to 4095. What is bgexec's own is negative, and small where there is no operand: short
+/// instructions make it.
+///
 /// ```text
-/// bits 31-24: code, 0 for an errno      bits 23-0: errno, pid, signal or exit status
+/// 0 - (bits 30-8: pid, signal or exit status      bits 7-0: code)
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Reason(NonZeroU32);
+pub struct Reason(NonZeroI32);
 
 /// Declares the error numbers that have a text, bgexec's own reasons and, from the same lines, all texts. A text that
 /// ends with a space, SIG or RLIMIT_ wants the operand behind it.
@@ -207,15 +210,15 @@ fn line(mut lines: Word, number: usize) -> Word {
 impl Reason {
     /// The reason with this code.
     pub const fn of(code: Code) -> Reason {
-        match NonZeroU32::new((code as u32 + 1) << 24) {
+        match NonZeroI32::new(-1 - code as i32) {
             Some(bits) => Reason(bits),
-            None => Reason(NonZeroU32::MAX), // there are not that many
+            None => Reason(NonZeroI32::MIN), // none has it
         }
     }
 
-    /// The same reason with an operand.
+    /// The same reason with an operand, of 22 bits at most, as a pid has.
     pub fn with(self, operand: u32) -> Reason {
-        Reason(self.0 | operand & 0xff_ffff)
+        Reason(-(-self.0 | (operand << 8) as i32))
     }
 
     /// How a process ended.
@@ -233,7 +236,7 @@ impl Reason {
 
     /// An error number of the kernel, between 1 and 4095.
     pub fn errno(number: u32) -> Reason {
-        NonZeroU32::new(number & 0xfff).map_or(Reason::ENDED, Reason)
+        NonZeroI32::new((number & 0xfff) as i32).map_or(Reason::ENDED, Reason)
     }
 
     /// Whether it is this error number of the kernel.
@@ -246,29 +249,33 @@ impl Reason {
         matches!(self.code(), code::KILLED..=code::CLOSED)
     }
 
+    /// The code's number; 0 for an errno.
     const fn code(self) -> u32 {
-        self.0.get() >> 24
+        match self.0.get() {
+            bits @ ..0 => bits.wrapping_neg() as u32 & 0xff,
+            _ => 0,
+        }
     }
 
-    /// The errno, pid, signal or exit status.
+    /// The pid, signal or exit status.
     pub fn operand(self) -> u32 {
-        self.0.get() & 0xff_ffff
+        self.0.get().wrapping_neg() as u32 >> 8
     }
 
     /// The bits, for a record.
     pub fn bits(self) -> u32 {
-        self.0.get()
+        self.0.get() as u32
     }
 
     /// A reason from a record; `None` if the step was taken.
     pub fn from_bits(bits: u32) -> Option<Reason> {
-        NonZeroU32::new(bits).map(Reason)
+        NonZeroI32::new(bits as i32).map(Reason)
     }
 }
 
 impl From<Errno> for Reason {
     fn from(errno: Errno) -> Reason {
-        Reason(errno.number())
+        Reason(errno.number().cast_signed())
     }
 }
 
@@ -299,9 +306,10 @@ impl Text<'_> {
     /// Appends a reason.
     fn push_reason(&mut self, reason: Reason) {
         self.push_line(ZStr::new(c": "));
-        let operand = reason.operand();
+        let mut operand = reason.operand();
         let mut number = ERRNOS.len() + reason.code() as usize;
         if reason.code() == 0 {
+            operand = reason.bits();
             number = 0;
             while ERRNOS.get(number).is_some_and(|errno| u32::from(*errno) != operand) {
                 number += 1;
