@@ -46,17 +46,17 @@ impl Launch {
     /// one. Only a lock's outlives `execve`, unless a supervisor has it.
     fn move_to_highest(&self, fd: Fd, lock: bool) -> Result<Fd, Reason> {
         let all_stay = self.plan.options.has(Opt::NoClose);
-        let outlives = lock && !self.plan.options.has(Opt::Restart);
+        let closes = u32::from(!lock || self.plan.options.has(Opt::Restart)); // at exec
         for number in (3..BOUNDARY).rev() {
             let to = Fd(number);
             if self.used >> number & 1 != 0 || to != fd && all_stay && sys::fcntl(to, F_GETFD, 0).is_ok() {
                 continue;
             }
             if to == fd {
-                sys::fcntl(fd, F_SETFD, if outlives { 0 } else { FD_CLOEXEC })?;
+                sys::fcntl(fd, F_SETFD, closes * FD_CLOEXEC)?;
                 return Ok(fd);
             }
-            match sys::dup3(fd, to, if outlives { 0 } else { O_CLOEXEC }) {
+            match sys::dup3(fd, to, closes * O_CLOEXEC) {
                 Err(errno) if errno.is(EBADF) => {} // beyond RLIMIT_NOFILE
                 copied => {
                     copied?;
@@ -69,7 +69,7 @@ impl Launch {
             return Err(Errno::MFILE.into());
         }
         let counted_on = self.plan.kept.highest.max(self.plan.value(Value::Notify)) as u32;
-        let command = if outlives { F_DUPFD } else { F_DUPFD_CLOEXEC };
+        let command = F_DUPFD + closes * (F_DUPFD_CLOEXEC - F_DUPFD);
         let to = sys::fcntl(fd, command, counted_on.max(BOUNDARY) + 1).map_err(|_| Errno::MFILE)?;
         sys::close(fd);
         Ok(to)
