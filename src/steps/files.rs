@@ -73,7 +73,7 @@ impl Launch {
     /// The same where nothing was written: a pidfile that is not empty is not this launch's.
     pub(super) fn clear_away_empty(&mut self) {
         for pidfile in &mut self.locks {
-            if sys::size(*pidfile) != Ok(0) {
+            if !sys::is_empty(*pidfile) {
                 *pidfile = Fd::NONE;
             }
         }

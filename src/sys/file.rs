@@ -275,6 +275,15 @@ pub fn size(fd: Fd) -> Result<usize> {
     position(answer)
 }
 
+/// `lseek(fd, 0, SEEK_END)`—Whether a file has no byte.
+///
+/// [lseek(2)](https://man7.org/linux/man-pages/man2/lseek.2.html)
+pub fn is_empty(fd: Fd) -> bool {
+    // SAFETY: takes no pointer.
+    let answer = unsafe { call!(lseek, fd.0, 0, abi::SEEK_END) };
+    answer == 0
+}
+
 /// `write(fd, bytes)`—Write; all or an error: fewer bytes are EIO.
 ///
 /// # Errors

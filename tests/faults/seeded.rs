@@ -121,7 +121,7 @@ const SEEDS: &[Seed] = &[
                 "Err(errno) if !errno.is(EAGAIN) => return,",
                 "_ if pidfile.is_some() => break, Err(errno) if !errno.is(EAGAIN) => return,",
             ),
-            ("sys::size(*pidfile) != Ok(0)", "*pidfile == Fd::CWD"),
+            ("!sys::is_empty(*pidfile)", "*pidfile == Fd::CWD"),
         ],
         words: "-p DIR/pid -l DIR/lock",
         trial: Trial::Unharmed,
