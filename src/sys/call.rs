@@ -106,6 +106,16 @@ pub(super) unsafe fn ask(a: u32, b: usize, c: usize, number: Sysno) -> Result<u3
     unsafe { persist(a as usize, b, c, 0, number) }
 }
 
+/// The same for a call that gives 0 or an error.
+///
+/// # Safety
+/// As [`persist`].
+#[inline(never)]
+pub(super) unsafe fn order(a: u32, b: usize, c: usize, number: Sysno) -> Result<()> {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe { ask(a, b, c, number) }.map(drop)
+}
+
 /// The answer of a call that gives 0 or an error.
 #[inline(always)]
 pub(super) fn done(answer: usize) -> Result<()> {

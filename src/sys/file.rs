@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use super::abi;
-use super::call::{Errno, Result, Sysno, ask, call, done, number, persist, position, value};
+use super::call::{Errno, Result, Sysno, ask, call, done, number, order, persist, position, value};
 use super::zstr::{Word, ZStr};
 
 /// A descriptor's number.
@@ -73,7 +73,7 @@ pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
 /// [dup3(2)](https://man7.org/linux/man-pages/man2/dup3.2.html)
 pub fn dup3(from: Fd, to: Fd, flags: u32) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { ask(from.0, to.0 as usize, flags as usize, number::dup3) }.map(drop)
+    unsafe { order(from.0, to.0 as usize, flags as usize, number::dup3) }
 }
 
 /// `fcntl(fd, command, argument)` for the commands whose argument is a number.
@@ -94,7 +94,7 @@ pub fn fcntl(fd: Fd, command: u32, argument: u32) -> Result<Fd> {
 pub fn lock(fd: Fd) -> Result<()> {
     let lock = whole_file(abi::F_WRLCK);
     // SAFETY: the kernel reads the structure.
-    unsafe { ask(fd.0, abi::F_SETLK as usize, &raw const lock as usize, number::fcntl) }.map(drop)
+    unsafe { order(fd.0, abi::F_SETLK as usize, &raw const lock as usize, number::fcntl) }
 }
 
 /// `fcntl(fd, F_GETLK)`—Who holds a lock of a kind (F_RDLCK, F_WRLCK) on any of the file: its pid, -1 for a lock of another
@@ -306,7 +306,7 @@ fn put(fd: Fd, bytes: &[u8], number: Sysno) -> Result<()> {
 /// EINVAL: not a regular file; [ftruncate(2)](https://man7.org/linux/man-pages/man2/ftruncate.2.html)
 pub fn ftruncate(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
-    unsafe { ask(fd.0, 0, 0, number::ftruncate) }.map(drop)
+    unsafe { order(fd.0, 0, 0, number::ftruncate) }
 }
 
 /// `unlinkat(dir, path)`—Remove a name.
