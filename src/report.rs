@@ -417,16 +417,16 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
     status
 }
 
-/// Writes a line to standard output: words, a pid unless it is 0, and words again. Gives the exit status.
+/// Writes a line to standard output: words, in which a pid unless it is 0 takes the place of a newline. Gives the exit status.
 #[inline(never)]
-fn print(what: Word, before: Word, pid: u32, after: Word) -> u32 {
+fn print(what: Word, words: Word, pid: u32) -> u32 {
     let mut room = room::<LINE>();
     let mut text = Text::new(&mut room, Fd::STDOUT);
-    text.push_line(before);
+    text.push_line(words);
     if pid != 0 {
         text.push_decimal(pid);
     }
-    text.push_line(after);
+    text.push_line(words.past(b'\n'));
     text.push_byte(b'\n');
     printed(&mut text, what)
 }
@@ -442,15 +442,14 @@ fn printed(text: &mut Text, what: Word) -> u32 {
 
 /// Says what a pidfile says; gives the exit status that the Linux Standard Base has for it.
 pub fn status(daemon: Result<u32, Reason>) -> u32 {
-    let nothing = ZStr::new(c"");
-    let (status, before, pid, after) = match daemon {
-        Ok(pid) => (0, ZStr::new(c"running (pid "), pid, ZStr::new(c")")),
-        Err(Reason::RUNNING_ELSEWHERE) => (0, ZStr::new(c"running"), 0, nothing),
-        Err(Reason::NOT_RUNNING) => (1, ZStr::new(c"dead (stale pidfile)"), 0, nothing),
-        Err(reason) if reason.is_errno(abi::ENOENT) => (3, ZStr::new(c"not running"), 0, nothing),
-        Err(_) => (4, ZStr::new(c"unknown"), 0, nothing),
+    let (status, words, pid) = match daemon {
+        Ok(pid) => (0, c"running (pid \n)", pid),
+        Err(Reason::RUNNING_ELSEWHERE) => (0, c"running", 0),
+        Err(Reason::NOT_RUNNING) => (1, c"dead (stale pidfile)", 0),
+        Err(reason) if reason.is_errno(abi::ENOENT) => (3, c"not running", 0),
+        Err(_) => (4, c"unknown", 0),
     };
-    match print(ZStr::new(c"status"), before, pid, after) {
+    match print(ZStr::new(c"status"), ZStr::new(words), pid) {
         0 => status,
         failed => failed,
     }
@@ -458,12 +457,12 @@ pub fn status(daemon: Result<u32, Reason>) -> u32 {
 
 /// Says which version this is; gives the exit status.
 pub fn version() -> u32 {
-    print(ZStr::new(c"version"), VERSION, 0, ZStr::new(c""))
+    print(ZStr::new(c"version"), VERSION, 0)
 }
 
 /// Says the daemon's pid; gives the exit status.
 pub fn pid(daemon: Pid) -> u32 {
-    print(ZStr::new(c"pid"), ZStr::new(c""), daemon as u32, ZStr::new(c""))
+    print(ZStr::new(c"pid"), ZStr::new(c""), daemon as u32)
 }
 
 /// Writes the usage text; gives the exit status.
