@@ -65,7 +65,7 @@ impl Launch {
         }
         // By what comes from a terminal the kernel does not stop it where no shell could continue it.
         let _ = sys::kill(sys::getpid(), if is_in_foreground() { signal } else { SIGSTOP });
-        let _ = sys::rt_sigprocmask(SignalSet::NONE.with(signal).others(), None);
+        let _ = sys::rt_sigprocmask(SignalSet::ALL.without(signal), None);
         let _ = sys::rt_sigprocmask(SignalSet::ALL, None);
         sys::discard_signal(SIGCONT);
         let _ = sys::kill(self.daemon, SIGCONT);

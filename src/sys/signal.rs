@@ -34,9 +34,14 @@ impl SignalSet {
         SignalSet(words)
     }
 
-    /// Every signal that is not in the set.
-    pub fn others(self) -> SignalSet {
-        SignalSet(self.0.map(|word| !word))
+    /// The set without a signal.
+    pub const fn without(self, signal: u32) -> SignalSet {
+        let SignalSet(mut words) = self;
+        let bit = signal.wrapping_sub(1);
+        if signal <= abi::NSIG && bit < abi::NSIG {
+            words[(bit / usize::BITS) as usize] &= !(1 << (bit % usize::BITS));
+        }
+        SignalSet(words)
     }
 }
 
