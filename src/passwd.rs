@@ -66,13 +66,11 @@ fn behind(mut text: ZStr, separator: u8) -> Option<ZStr> {
 
 /// Whether a text begins with a name that is all of field 0, or of a `member`'s word. No name holds a separator.
 fn is(mut text: ZStr, mut name: ZStr, end: u8, member: bool) -> bool {
-    while let Some((byte, rest)) = name.split()
-        && byte != end
-    {
-        if text.first() != byte || byte == b':' || byte == b',' {
+    while !name.ends(end) {
+        if text.first() != name.first() || matches!(name.first(), b':' | b',') {
             return false;
         }
-        (text, name) = (text.rest(), rest);
+        (text, name) = (text.rest(), name.rest());
     }
     text.first() == b':' || member && matches!(text.first(), b',' | b'\n' | 0)
 }
