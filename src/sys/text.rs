@@ -92,13 +92,12 @@ impl<'a> Text<'a> {
         self.written
     }
 
-    /// The text as a string, of one that goes nowhere.
+    /// The text, of one that goes nowhere, as a string, with which it is complete.
     ///
     /// # Errors
     /// ENAMETOOLONG if it does not fit.
     pub fn as_zstr(&mut self) -> Result<ZStr<'_>> {
         self.push_byte(0);
-        self.length = self.length.saturating_sub(1);
         match self.written {
             // SAFETY: what is there ends with a NUL.
             Ok(()) => Ok(unsafe { ZStr::from_ptr(self.bytes.as_ptr().cast()) }),
