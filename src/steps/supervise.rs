@@ -34,15 +34,6 @@ pub(super) struct Output {
 impl Output {
     /// None.
     pub(super) const NONE: Output = Output { pipe: Fd::NONE, file: Fd::NONE };
-
-    /// What to wait for: that there is something in the pipe, and before that, that the file takes it.
-    fn awaited(self) -> PollFd {
-        if sys::is_ready(self.file, POLLOUT, 0) {
-            PollFd::new(self.pipe, POLLIN)
-        } else {
-            PollFd::new(self.file, POLLOUT)
-        }
-    }
 }
 
 impl Launch {
@@ -166,7 +157,7 @@ impl Launch {
                     self.status_of_run = status.exit_status();
                 }
             }
-            let mut polled = [PollFd::new(self.signals, POLLIN), self.outputs[0].awaited(), self.outputs[1].awaited()];
+            let mut polled = [PollFd::new(self.signals, POLLIN), self.awaited(0), self.awaited(1)];
             if ended {
                 deadline = Deadline::PAST; // what is left is what COMMAND wrote last
             }
@@ -195,6 +186,13 @@ impl Launch {
                 return Ok(ELAPSED);
             }
         }
+    }
+
+    /// What to wait for: that there is something in an output's pipe, and before that, that the file takes it.
+    #[inline(never)]
+    fn awaited(&self, index: usize) -> PollFd {
+        let Output { pipe, file } = self.outputs.get(index).copied().unwrap_or(Output::NONE);
+        if sys::is_ready(file, POLLOUT, 0) { PollFd::new(pipe, POLLIN) } else { PollFd::new(file, POLLOUT) }
     }
 
     /// Writes what is in the pipes to the files, as much at once as a FIFO takes without blocking. There is nobody to tell
