@@ -209,6 +209,8 @@ impl Plan {
         options.imply(Opt::Closes, closes);
         options.settle(Opt::PrimaryGroup, options.value(Opt::Group).or(options.value(Opt::User)));
         options.settle(Opt::Identity, options.value(Opt::Groups).or(options.value(Opt::PrimaryGroup)));
+        let waits = options.has(Opt::Wait) | options.has(Opt::Notify) | options.has(Opt::AliveAfter);
+        options.imply(Opt::Waits, waits | options.has(Opt::PrintPid));
         let keeps = foreground || options.has(Opt::Wait);
         let leaves = !keeps || options.has(Opt::Chroot);
         if leaves && !options.has(Opt::Chdir) {
@@ -268,8 +270,7 @@ impl Plan {
 
     /// Whether bgexec has to do with COMMAND after it was executed.
     pub fn waits(&self) -> bool {
-        let options = &self.options;
-        self.stays() || options.has(Opt::Notify) || options.has(Opt::AliveAfter) || options.has(Opt::PrintPid)
+        self.options.has(Opt::Waits)
     }
 
     /// Whether streams, directory and umask stay what they are unless an option says otherwise.

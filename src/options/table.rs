@@ -117,6 +117,8 @@ rows! {
     NeedsHere
     /// COMMAND.
     Command
+    /// There is something to do with COMMAND after it was executed.
+    Waits
 }
 
 const HEADER: &str = "usage: bgexec [OPTION]... [--] COMMAND [ARG]...\n";
