@@ -56,6 +56,31 @@ impl Identity {
         }
         Err(Errno::TOOBIG.into())
     }
+
+    /// Sets the supplementary groups. Where that is not permitted, it is no failure as long as nothing would change: the
+    /// ids are those already, and no group is held beyond those asked for.
+    #[inline(never)]
+    fn set_groups(&mut self, are_named: bool) -> Result<(), Reason> {
+        let primary = [self.gid];
+        let alone = self.count == 0 && !are_named;
+        let asked = if alone { &primary } else { self.groups.get(..self.count).unwrap_or_default() };
+        let Err(errno) = sys::setgroups(asked) else {
+            return Ok(());
+        };
+        if alone {
+            self.join(self.gid)?;
+        }
+        let count = self.count;
+        let held = self.groups.get_mut(count..).unwrap_or_default();
+        for index in 0..sys::getgroups(held)? as usize {
+            let group = self.groups.get(count + index).copied().unwrap_or(0);
+            self.join(group)?; // which changes nothing if it is asked for
+        }
+        let unchanged = self.count == count
+            && (self.uid == NO_ID || self.uid == sys::geteuid())
+            && (self.gid == NO_ID || self.gid == sys::getegid());
+        if errno.is(EPERM) && unchanged { Ok(()) } else { Err(errno.into()) }
+    }
 }
 
 impl Launch {
@@ -130,29 +155,10 @@ impl Launch {
         Ok(())
     }
 
-    /// Sets the supplementary groups. Where that is not permitted, it is no failure as long as nothing would change: the
-    /// ids are those already, and no group is held beyond those asked for.
+    /// Sets the supplementary groups.
     pub(super) fn set_groups(&mut self) -> Result<(), Reason> {
-        let identity = &mut self.identity;
-        let primary = [identity.gid];
-        let alone = identity.count == 0 && self.plan.options.value(Opt::Groups).is_none();
-        let asked = if alone { &primary } else { identity.groups.get(..identity.count).unwrap_or_default() };
-        let Err(errno) = sys::setgroups(asked) else {
-            return Ok(());
-        };
-        if alone {
-            identity.join(identity.gid)?;
-        }
-        let count = identity.count;
-        let held = identity.groups.get_mut(count..).unwrap_or_default();
-        for index in 0..sys::getgroups(held)? as usize {
-            let group = identity.groups.get(count + index).copied().unwrap_or(0);
-            identity.join(group)?; // which changes nothing if it is asked for
-        }
-        let unchanged = identity.count == count
-            && (identity.uid == NO_ID || identity.uid == sys::geteuid())
-            && (identity.gid == NO_ID || identity.gid == sys::getegid());
-        if errno.is(EPERM) && unchanged { Ok(()) } else { Err(errno.into()) }
+        let are_named = self.plan.options.value(Opt::Groups).is_some();
+        self.identity.set_groups(are_named)
     }
 
     /// Sets the group id.
