@@ -25,10 +25,10 @@ pub const fn room<const SIZE: usize>() -> Room<SIZE> {
 /// The invariant of every block in this impl: the first `length` bytes are there, and are initialized.
 pub struct Text<'a> {
     bytes: &'a mut [MaybeUninit<u8>],
-    length: usize,
-    to: Fd,
+    length: u32,
     /// Whether all that went was written.
     written: Result<()>,
+    to: Fd,
 }
 
 impl<'a> Text<'a> {
@@ -41,10 +41,10 @@ impl<'a> Text<'a> {
     /// Appends a byte.
     #[inline(never)]
     pub fn push_byte(&mut self, byte: u8) {
-        if self.length >= self.bytes.len() {
+        if self.length as usize >= self.bytes.len() {
             let _ = self.write(); // is remembered
         }
-        if let Some(place) = self.bytes.get_mut(self.length) {
+        if let Some(place) = self.bytes.get_mut(self.length as usize) {
             place.write(byte);
             self.length += 1;
         }
@@ -72,7 +72,7 @@ impl<'a> Text<'a> {
     /// What is not written yet.
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: so many bytes are initialized.
-        unsafe { from_raw_parts(self.bytes.as_ptr().cast(), self.length) }
+        unsafe { from_raw_parts(self.bytes.as_ptr().cast(), self.length as usize) }
     }
 
     /// Makes the text empty again.
