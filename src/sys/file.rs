@@ -389,7 +389,7 @@ pub fn getdents64(fd: Fd, buffer: &mut [u8]) -> Result<u32> {
 /// ENOENT: it was removed, or is outside of the root and has no path;
 /// [getcwd(2)](https://man7.org/linux/man-pages/man2/getcwd.2.html)
 pub fn getcwd() -> Result<Word> {
-    let buffer = super::process::mmap(abi::PATH_MAX).ok_or(Errno::NOMEM)?;
+    let buffer = super::process::mmap_bytes::<{ abi::PATH_MAX }>().ok_or(Errno::NOMEM)?;
     // SAFETY: the kernel writes within the buffer.
     value(unsafe { call!(getcwd, buffer.as_mut_ptr(), buffer.len()) })?;
     let path = ZStr::terminate(buffer);

@@ -312,10 +312,17 @@ pub fn mmap_numbers<const COUNT: usize>() -> Option<&'static mut [u32; COUNT]> {
     Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
 }
 
+/// The same for so many bytes as are known beforehand.
+pub(super) fn mmap_bytes<const COUNT: usize>() -> Option<&'static mut [u8; COUNT]> {
+    let bytes = mmap(COUNT)?;
+    // SAFETY: there are so many.
+    Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
+}
+
 /// The same for a string: `first`, and behind it what `second` has before `end`, which is not in the first. It is cut off
 /// where it is too long to be a variable.
 pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
-    let room = mmap(ARGUMENT_MAX + 1)?;
+    let room = mmap_bytes::<{ ARGUMENT_MAX + 1 }>()?;
     let mut length = 0;
     for &(mut text) in &[first, second] {
         while let Some((byte, rest)) = text.split()
