@@ -187,6 +187,8 @@ pub struct Launch {
     shared: bool,
     /// Whether SIGCHLD was ignored when bgexec started, as far as that matters.
     ignores_children: bool,
+    /// The exit status that COMMAND's last run under a supervisor gave.
+    status_of_run: u8,
     /// The daemon, once it is made.
     pub daemon: Pid,
     /// Bit N for descriptor N below 64: in use, by the launch or for COMMAND.
@@ -217,8 +219,6 @@ pub struct Launch {
     outputs: [supervise::Output; 2],
     /// What was asked for.
     pub plan: Plan,
-    /// The exit status that COMMAND's last run under a supervisor gave.
-    status_of_run: u32,
     /// The inherited file mode creation mask.
     umask: u32,
     /// The inherited signal mask, once signals are blocked.
@@ -239,10 +239,10 @@ impl Launch {
             step: Step::Trust,
             shared: false,
             ignores_children: false,
+            status_of_run: 0,
             daemon: 0,
             used: 0,
             supervisor: 0,
-            status_of_run: 0,
             umask: 0,
             mask: SignalSet::NONE,
             status: [Fd::NONE; 2],

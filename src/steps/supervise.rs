@@ -47,7 +47,7 @@ impl Launch {
             self.end_daemon();
         }
         self.clear_away();
-        sys::exit(self.status_of_run)
+        sys::exit(self.status_of_run.into())
     }
 
     /// Starts COMMAND the first time, and tells the launcher what came of that.
@@ -132,7 +132,7 @@ impl Launch {
             }
         }
         self.end_daemon();
-        self.status_of_run = 128 + SIGKILL;
+        self.status_of_run = 128 + SIGKILL as u8;
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Launch {
     /// that would take waiting.
     fn tell_failure(&mut self, reason: Reason) {
         self.message = if sys::is_ready(Fd::STDERR, POLLOUT, 0) { Fd::STDERR } else { Fd::NONE };
-        self.status_of_run = report::failure(self, reason);
+        self.status_of_run = report::failure(self, reason) as u8;
     }
 
     /// Passes signals and output on until COMMAND has [`ENDED`], the deadline is past ([`ELAPSED`]), or a signal comes that is
@@ -154,7 +154,7 @@ impl Launch {
                 ended = true;
                 self.daemon = 0;
                 if status.pid > 0 {
-                    self.status_of_run = status.exit_status();
+                    self.status_of_run = status.exit_status() as u8;
                 }
             }
             let mut polled = [PollFd::new(self.signals, POLLIN), self.awaited(0), self.awaited(1)];
