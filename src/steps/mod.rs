@@ -195,10 +195,6 @@ pub struct Launch {
     used: u64,
     /// The original standard error.
     pub message: Fd,
-    /// Where bgexec was started, for a relative pidfile.
-    directory: Fd,
-    /// The supervisor, if this is one or was made by one.
-    supervisor: Pid,
     /// Its end of the launcher's status pipe, until COMMAND runs for the first time.
     launcher: Fd,
     /// The status pipe's read and write end.
@@ -217,16 +213,20 @@ pub struct Launch {
     signals: Fd,
     /// Its output files.
     outputs: [supervise::Output; 2],
-    /// What was asked for.
-    pub plan: Plan,
+    /// Where bgexec was started, for a relative pidfile.
+    directory: Fd,
+    /// The supervisor, if this is one or was made by one.
+    supervisor: Pid,
     /// The inherited file mode creation mask.
     umask: u32,
+    /// What was asked for.
+    pub plan: Plan,
     /// The inherited signal mask, once signals are blocked.
     pub mask: SignalSet,
-    /// Who COMMAND runs as.
-    identity: identity::Identity,
     /// The path of the directory where bgexec was started, if it is needed; or why it has none.
     here: sys::Result<Word>,
+    /// Who COMMAND runs as.
+    identity: identity::Identity,
 }
 
 impl Launch {
