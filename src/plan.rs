@@ -49,29 +49,29 @@ const fn small(default: u64) -> u16 {
     }
 }
 
-/// The options that cannot be used together with another (`true`), or without it (`false`), and why.
-const RULES: &[(Opt, bool, Opt, Code)] = &[
-    (Opt::PrintPid, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::SessionLeader, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Ctty, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Wait, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Init, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::AliveAfter, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Restart, true, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
-    (Opt::Notify, true, Opt::Restart, Code::NOT_WITH_RESTART),
-    (Opt::AliveAfter, true, Opt::Restart, Code::NOT_WITH_RESTART),
-    (Opt::SessionLeader, true, Opt::Restart, Code::NOT_WITH_RESTART),
-    (Opt::Ctty, true, Opt::Restart, Code::NOT_WITH_RESTART),
-    (Opt::ChildPidfile, false, Opt::Restart, Code::NEEDS_RESTART),
-    (Opt::Sighup, false, Opt::Restart, Code::NEEDS_RESTART),
-    (Opt::RestartCount, false, Opt::Restart, Code::NEEDS_RESTART),
-    (Opt::RestartDelay, false, Opt::Restart, Code::NEEDS_RESTART),
-    (Opt::Stop, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
-    (Opt::Status, false, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
-    (Opt::Stop, true, Opt::Command, Code::TAKES_NO_COMMAND),
-    (Opt::Status, true, Opt::Command, Code::TAKES_NO_COMMAND),
-    (Opt::Stop, true, Opt::Status, Code::NOT_WITH_STATUS),
+/// The options that cannot be used together with another or, where it is needed, without it; and why.
+const RULES: &[(Opt, Opt, Code)] = &[
+    (Opt::PrintPid, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::SessionLeader, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Ctty, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Wait, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Init, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::AliveAfter, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Restart, Opt::Foreground, Code::NOT_WITH_FOREGROUND),
+    (Opt::Notify, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::AliveAfter, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::SessionLeader, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::Ctty, Opt::Restart, Code::NOT_WITH_RESTART),
+    (Opt::ChildPidfile, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Sighup, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartCount, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::RestartDelay, Opt::Restart, Code::NEEDS_RESTART),
+    (Opt::Stop, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Status, Opt::Pidfile, Code::NEEDS_A_PIDFILE),
+    (Opt::Stop, Opt::Command, Code::TAKES_NO_COMMAND),
+    (Opt::Status, Opt::Command, Code::TAKES_NO_COMMAND),
+    (Opt::Stop, Opt::Status, Code::NOT_WITH_STATUS),
 ];
 
 /// The options that say what standard input, output and error are to be.
@@ -165,8 +165,9 @@ impl Plan {
                 }
             }
         }
-        for (opt, with, other, refusal) in RULES {
-            if options.examine(*opt).is_some() && options.has(*other) == *with {
+        for (opt, other, refusal) in RULES {
+            let needs = matches!(refusal, Code::NEEDS_A_PIDFILE | Code::NEEDS_RESTART);
+            if options.examine(*opt).is_some() && options.has(*other) != needs {
                 return Err(Reason::of(*refusal));
             }
         }

@@ -151,6 +151,8 @@ reasons! {
     TAKES_NO_COMMAND "takes no COMMAND"
     /// `--stop` or `--status` without a pidfile.
     NEEDS_A_PIDFILE "needs -p"
+    /// Means nothing without `--restart`.
+    NEEDS_RESTART "needs -r"
     /// No such user or group.
     NOT_FOUND "not found"
     /// No daemon; the operand is 1 where that cannot be proven.
@@ -167,8 +169,6 @@ reasons! {
     NOT_A_COUNT "not a number"
     /// Contradicts `--restart`.
     NOT_WITH_RESTART "not with -r"
-    /// Means nothing without `--restart`.
-    NEEDS_RESTART "needs -r"
     /// Not ready in time.
     NOT_READY "not ready after"
     /// A signal, which is the operand, is to end the launcher.
