@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::Launch;
 use super::lock::{PAUSE, TRIES, recorded_daemon};
+use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{
     AT_SYMLINK_NOFOLLOW, EAGAIN, EEXIST, ENOENT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
@@ -48,9 +48,10 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into a pidfile, over what was there: to empty it would cost more than all the rest. Only what is longer
+    /// Writes the caller's pid into the pidfile that the step is about, over what was there: to empty it would cost more than all the rest. Only what is longer
     /// goes first, so that nobody reads two numbers.
-    pub(super) fn write_pid(&self, lock: Lock) -> Result<(), Reason> {
+    pub(super) fn write_pid(&mut self) -> Result<(), Reason> {
+        let lock = if self.step == Step::Record { Lock::Pidfile } else { Lock::ChildPidfile };
         let pidfile = self.locks[lock as usize];
         let mut room = room::<16>();
         let mut text = Text::new(&mut room, Fd::NONE);

@@ -137,11 +137,11 @@ steps! {
     /// Daemon: so is that of standard error.
     TruncateStderr "truncate" Truncate Stderr Launch::truncate;
     /// Daemon: the pidfile holds its pid.
-    Record "write" Pidfile Pidfile |launch| launch.write_pid(Lock::Pidfile);
+    Record "write" Pidfile Pidfile Launch::write_pid;
     /// Daemon: is the supervisor, and has made the process that takes the steps from here on.
     Supervise "supervise" Restart Always |launch| Err(launch.supervise());
     /// Daemon: COMMAND's own pidfile holds its pid.
-    RecordChild "write" ChildPidfile ChildPidfile |launch| launch.write_pid(Lock::ChildPidfile);
+    RecordChild "write" ChildPidfile ChildPidfile Launch::write_pid;
     /// Daemon: no signal is blocked, none ignored but those of `--ignore-signal`.
     Signals "reset signals" Always Always |launch| launch.reset_signals();
     /// Daemon: has its niceness.
