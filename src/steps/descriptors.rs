@@ -118,7 +118,7 @@ impl Launch {
     /// Closes every descriptor but 0 to 2, the kept ones and the daemon's own: at once and not at exec, because one of
     /// them may be of the pidfile, whose lock would end with it.
     pub(super) fn close_others(&mut self) -> Result<(), Reason> {
-        let [read, _] = self.status;
+        let [read, _] = self.status_pipe;
         self.used &= !bit(read);
         if self.close_ranges().is_err() && self.close_listed().is_err() {
             for number in 3..sys::descriptor_limit()?.min(LOOP_LIMIT) as u32 {

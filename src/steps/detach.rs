@@ -23,7 +23,7 @@ const GAP: usize = 512;
 impl Launch {
     /// Makes the status pipe.
     pub(super) fn open_pipe(&mut self) -> Result<(), Reason> {
-        self.status = self.own_pipe()?;
+        self.status_pipe = self.own_pipe()?;
         Ok(())
     }
 
@@ -67,7 +67,7 @@ impl Launch {
 
     /// Hears what became of a child: the daemon itself, or its leader. After a failure both are reaped.
     pub(super) fn verdict(&mut self, child: sys::Result<Pid>, is_daemon: bool) -> Result<(), Reason> {
-        let [read, write] = self.status;
+        let [read, write] = self.status_pipe;
         self.release(write);
         let verdict = match child {
             Ok(child) if is_daemon => {
@@ -130,7 +130,7 @@ impl Launch {
         let mut verdict = None;
         loop {
             let mut record = [0; 8];
-            match sys::read(self.status[0], &mut record) {
+            match sys::read(self.status_pipe[0], &mut record) {
                 Ok(0) => break,
                 Ok(8) => {}
                 read => {
@@ -144,7 +144,7 @@ impl Launch {
             if let Some(step) = Step::numbered((bits >> 32) as usize) {
                 self.step = step;
                 match Reason::from_bits(bits as u32) {
-                    None if self.launcher.is_some() => sys::write(self.launcher, &record)?,
+                    None if self.launchers_pipe.is_some() => sys::write(self.launchers_pipe, &record)?,
                     None if self.supervisor != 0 => {}
                     None => report::step(self),
                     reason => verdict = reason,
@@ -182,7 +182,7 @@ impl Launch {
 
     /// Sends a record on the step to the launcher, if there is one: that it was taken, or what came of it.
     pub(super) fn record(&self, reason: Option<Reason>) -> sys::Result<()> {
-        let status = self.status[1];
+        let status = self.status_pipe[1];
         if !status.is_some() {
             return Ok(());
         }

@@ -196,9 +196,9 @@ pub struct Launch {
     /// The original standard error.
     pub message: Fd,
     /// Its end of the launcher's status pipe, until COMMAND runs for the first time.
-    launcher: Fd,
+    launchers_pipe: Fd,
     /// The status pipe's read and write end.
-    status: [Fd; 2],
+    status_pipe: [Fd; 2],
     /// The files that are to be locked, by [`Lock`].
     locks: [Fd; 3],
     /// The null device, once a stream needs it.
@@ -245,13 +245,13 @@ impl Launch {
             supervisor: 0,
             umask: 0,
             mask: SignalSet::NONE,
-            status: [Fd::NONE; 2],
+            status_pipe: [Fd::NONE; 2],
             locks: [Fd::NONE; 3],
             null: Fd::NONE,
             table_end: u32::MAX,
             notification: [Fd::NONE; 2],
             streams: [Fd::NONE; 3],
-            launcher: Fd::NONE,
+            launchers_pipe: Fd::NONE,
             signals: Fd::NONE,
             outputs: const { [supervise::Output::NONE; 2] },
             message: Fd::STDERR,

@@ -51,7 +51,8 @@ impl Launch {
         self.step = Step::Wait;
         self.release(self.notification[1]);
         let alive_after = self.plan.options.has(Opt::AliveAfter);
-        if self.notification[0].is_some() {
+        let notify = self.notification[0].is_some();
+        if notify {
             let deadline = match self.plan.value(Value::NotifyTimeout) {
                 0 => Deadline::NEVER,
                 time => Deadline::after(time),
@@ -63,7 +64,7 @@ impl Launch {
         if alive_after {
             self.wait_for(Fd::NONE, Deadline::after(self.plan.value(Value::AliveAfter)), Ok(()))?;
         }
-        if alive_after || self.notification[0].is_some() {
+        if alive_after || notify {
             report::step(self);
         }
         Ok(())

@@ -69,15 +69,15 @@ impl Launch {
         let signals = sys::signalfd(SignalSet::ALL)?;
         self.signals = self.own(signals, false)?;
         self.supervisor = sys::getpid();
-        self.launcher = self.status[1];
+        self.launchers_pipe = self.status_pipe[1];
         let started = self.start();
-        self.status = [Fd::NONE, self.launcher];
+        self.status_pipe = [Fd::NONE, self.launchers_pipe];
         started?;
         self.step = Step::Execute;
         self.record(Some(Reason::EXECUTING.with(self.supervisor as u32)))?;
-        self.release(self.launcher);
-        self.status = [Fd::NONE; 2];
-        self.launcher = Fd::NONE;
+        self.release(self.launchers_pipe);
+        self.status_pipe = [Fd::NONE; 2];
+        self.launchers_pipe = Fd::NONE;
         Ok(())
     }
 

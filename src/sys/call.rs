@@ -96,7 +96,8 @@ pub(super) unsafe fn persist(a: usize, b: usize, c: usize, d: usize, number: Sys
     }
 }
 
-/// The same for a call with three arguments, of which the first is a number: a descriptor or a pid.
+/// The same for a call with three arguments, of which the first is a number: a descriptor or a pid. Where a place in a file
+/// follows, it is the start.
 ///
 /// # Safety
 /// As [`persist`].
