@@ -296,7 +296,9 @@ fn find_seeds() {
             wrong = wrong.replace(from, to);
         }
         fs::write(&file, wrong).expect("a copy can be written");
-        let finding = found(seed.trial, seed.words, &build(&tree), home.path());
+        let program = build(&tree);
+        // What a kill does may hang on who runs next, which on a busy machine is another.
+        let finding = (0..5).find_map(|_| found(seed.trial, seed.words, &program, home.path()));
         println!("seeded: {}: {}", seed.name, finding.as_deref().unwrap_or("NOT FOUND"));
         if finding.is_none() {
             missed.push(seed.name);
