@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-/// What the image may have in bytes, by the beginning of the target's name. It has a memory in the changelog: a larger figure
+/// What the file may have in bytes, by the beginning of the target's name. It has a memory in the changelog: a larger figure
 /// is a decision. All that stable Rust builds stay within 1.6 times the first.
 const BUDGETS: &[(&str, u32)] = &[
     ("x86_64", 27_136),

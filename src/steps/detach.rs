@@ -10,7 +10,8 @@ use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{
-    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_VFORK, CLONE_VM, SIGCHLD, SIGKILL,
+    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_VFORK, CLONE_VM, EAGAIN, ENOMEM,
+    SIGCHLD, SIGKILL,
 };
 use crate::sys::{self, Fd, Pid, room};
 
@@ -97,11 +98,15 @@ impl Launch {
 
     /// Makes a child. It has no exit signal, so that no inherited disposition of SIGCHLD can reap it, and it shares the
     /// descriptor table, of which the daemon then copies only what it needs. Where the kernel refuses either, an
-    /// ordinary vfork serves.
+    /// ordinary vfork serves; but not where there is no room for a process, as there may be a moment later: then the daemon would
+    /// be the leader's child, which nobody can wait for.
     pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, flags: u32) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
-        sys::clone(flags | files, exit_signal, entry, self, pid_place).or_else(|_| {
+        sys::clone(flags | files, exit_signal, entry, self, pid_place).or_else(|errno| {
+            if errno.is(EAGAIN) || errno.is(ENOMEM) {
+                return Err(errno);
+            }
             self.shared = false;
             sys::clone(flags & (VFORK | CLONE_PARENT_SETTID), SIGCHLD, entry, self, pid_place)
         })
