@@ -48,8 +48,8 @@ impl Launch {
         }
     }
 
-    /// Writes the caller's pid into the pidfile that the step is about, over what was there: to empty it would cost more than all the rest. Only what is longer
-    /// goes first, so that nobody reads two numbers.
+    /// Writes the caller's pid into the pidfile that the step is about, over what was there: to empty it would cost more than
+    /// all the rest. Only what is longer goes first, so that nobody reads two numbers.
     pub(super) fn write_pid(&mut self) -> Result<(), Reason> {
         let lock = if self.step == Step::Record { Lock::Pidfile } else { Lock::ChildPidfile };
         let pidfile = self.locks[lock as usize];
