@@ -97,7 +97,7 @@ pub(super) fn open_pidfile(path: Word, access: u32, may_create: bool) -> Result<
     if path == c"/dev/null" {
         return Err(Reason::NOT_A_REGULAR_FILE); // also where it is missing: others would write to what is created there
     }
-    let mut creates = may_create;
+    let mut creates = false;
     loop {
         let (how, other) = if creates { (O_CREAT | O_EXCL, EEXIST) } else { (0, ENOENT) };
         let fd = match sys::openat(Fd::CWD, path, access | how | O_NOFOLLOW | O_NONBLOCK, 0o644) {
