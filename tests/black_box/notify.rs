@@ -197,6 +197,9 @@ mod descriptor {
         // Also without a limit of time.
         let options = ["--notify", "fd:7", "--notify-timeout", "0"];
         assert_failure(&options, &["shut", "7", "stay"], 125, reason);
+        // COMMAND has a second to end, which says more.
+        let reason = "exited with status 3 before it was ready";
+        assert_failure(&options, &["shut", "7", "pause", "300", "exit", "3"], 125, reason);
     }
 
     #[test]
