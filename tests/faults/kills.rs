@@ -2,7 +2,7 @@
 
 use crate::start::{cases, home};
 use crate::verdict::{kills, violation};
-use crate::{Form, Tally, form, in_parallel};
+use crate::{Form, Tally, form, in_parallel, parts};
 
 /// What a usual run takes one of.
 const PARTS: usize = 16;
@@ -20,5 +20,5 @@ fn killed_at_every_step_and_the_promise_holds() {
         let harm = format!("[{}] {:?} before call {} at {:?}", case.words, kill.harm, kill.call, kill.place);
         tally.count(harm, violation(case, home.path(), kill));
     });
-    tally.close("kills", 500);
+    tally.close("kills", 10_000 / parts(PARTS));
 }

@@ -1,9 +1,9 @@
-//! The promise under faults, in 35 combinations of options. Each system call of each process of a launch fails once with each
+//! The promise under faults, in many combinations of options. Each system call of each process of a launch fails once with each
 //! error that its man page has for it (`errors`); and at each of them that process, or one that waits for it, gets KILL,
 //! TERM, HUP, or STOP and CONT (`kills`). What is left, what was said, what COMMAND found and whether there can be a next
 //! launch are looked at after each.
 //!
-//! A usual run takes a part of all, another one each time; with `BGEXEC_FAULTS=all` it takes all. With
+//! A usual run takes all errors and a part of the kills, another one each time; with `BGEXEC_FAULTS=all` it takes all. With
 //! `BGEXEC_FAULTS=seeded` the tests prove themselves instead: see `seeded`. The tracer is for x86_64.
 
 #[cfg(target_arch = "x86_64")]
@@ -46,12 +46,18 @@ fn form() -> Form {
     }
 }
 
+/// How many parts there are, of which this run takes one: so many in the usual form.
+#[cfg(target_arch = "x86_64")]
+fn parts(usual: usize) -> usize {
+    if form() == Form::Part { usual } else { 1 }
+}
+
 /// Does all of that, a few at once: launches wait more than they compute. In the usual form it is one of so many parts.
 #[cfg(target_arch = "x86_64")]
-fn in_parallel<T: Sync>(all: &[T], parts: usize, act: impl Fn(&T) + Sync) {
+fn in_parallel<T: Sync>(all: &[T], usual: usize, act: impl Fn(&T) + Sync) {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    let parts = if form() == Form::Part { parts } else { 1 };
+    let parts = parts(usual);
     let next = AtomicUsize::new(std::process::id() as usize % parts);
     let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -84,12 +90,12 @@ impl Tally {
         }
     }
 
-    /// Fails unless there were at least so many in a run of all, and no violation.
+    /// Fails unless there were at least so many, by root, who can ask for all, and no violation.
     fn close(self, what: &str, at_least: usize) {
         let (harmed, violations) = (self.harmed.into_inner(), self.violations.into_inner().expect("no panic before"));
         println!("{what}: {harmed} injected, {} violations", violations.len());
         assert!(violations.is_empty(), "{violations:#?}");
-        assert!(form() == Form::Part || harmed >= at_least, "only {harmed} {what}");
-        assert!(harmed > 0, "no {what}");
+        let at_least = if rustix::process::geteuid().is_root() { at_least } else { at_least / 2 };
+        assert!(harmed >= at_least, "only {harmed} {what}");
     }
 }

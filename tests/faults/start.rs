@@ -84,6 +84,12 @@ pub fn cases() -> Vec<Case<'static>> {
     cases
 }
 
+#[test]
+fn combinations_are_as_many_as_the_readme_says() {
+    let told = format!("traces launches with {} combinations of options", CASES.len());
+    assert!(include_str!("../../README.md").contains(&told), "{told}");
+}
+
 /// What a word `OLD` refuses: newer than crate `sc`.
 pub const CLOSE_RANGE: usize = 436;
 
