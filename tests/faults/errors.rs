@@ -28,6 +28,8 @@ const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const ENOLCK: i32 = 37;
 const ELOOP: i32 = 40;
+const EADDRINUSE: i32 = 98;
+const ENOBUFS: i32 = 105;
 const ESTALE: i32 = 116;
 const EDQUOT: i32 = 122;
 
@@ -75,6 +77,9 @@ fn errnos(call: &Call) -> &'static [i32] {
         nr::UNSHARE => &[EPERM, ENOMEM, ENOSYS],
         nr::UNLINKAT => &[EPERM, EIO, EACCES, EBUSY, EROFS],
         nr::IOCTL => &[EPERM, EIO, ENOTTY],
+        nr::SOCKET => &[EPERM, EACCES, ENFILE, EMFILE, ENOMEM, ENOSYS],
+        nr::BIND => &[EPERM, EACCES, EINVAL, ENOMEM, EADDRINUSE],
+        nr::SETSOCKOPT | nr::GETSOCKNAME | nr::RECVMSG => &[EPERM, ENOMEM, ENOBUFS],
         nr::GETPGID | nr::KILL => &[EPERM],
         nr::GETPID | nr::GETPPID | nr::GETEUID | nr::UMASK | nr::CLOCK_GETTIME | nr::EXIT_GROUP => &[],
         other => panic!("call {other} is made, and nothing is known of its errors"),
@@ -109,6 +114,8 @@ fn steady(report: &str, directory: &Path) -> String {
         let mut fields: Vec<&str> = line.split(' ').collect();
         match fields[0] {
             "pid" | "ppid" | "pgid" | "sid" => continue,
+            // The kernel chooses the name.
+            "environment" if line.contains("NOTIFY_SOCKET=@") => fields = vec!["NOTIFY_SOCKET"],
             "descriptor" if fields.len() > 7 => {
                 fields.remove(6);
                 // A pipe or an unlinked file has another name each time.

@@ -52,6 +52,7 @@ const CASES: &[&str] = &[
     "--init -p DIR/pid",
     "--notify fd:5 -p DIR/pid",
     "LEAD --notify fd:9 -l DIR/lock",
+    "--notify socket -p DIR/pid",
     "--alive-after 1 -p DIR/pid",
     "-r -R 60 -p DIR/pid --child-pidfile DIR/child",
     "LEAD -r -R 60 -H -O DIR/out -p DIR/pid",
@@ -231,6 +232,9 @@ pub fn start(case: Case, directory: &Path, harm: Option<(Place, Harm)>, report: 
     }
     if let Some(number) = case.words.split("fd:").nth(1).and_then(|rest| rest.split(' ').next()) {
         command.args(["put", number, "\n"]);
+    }
+    if case.has("socket") {
+        command.args(["notify", "READY=1"]);
     }
     let waits_for_its_end = case.stays() || case.has("-F");
     command.args(if waits_for_its_end { &["exit", "0"][..] } else { &["stay"][..] });
