@@ -26,6 +26,8 @@
 //! | `create FILE` | creates FILE; if it is there already, ends with status 98 and leaves FILE.twice |
 //! | `remove FILE` | removes FILE |
 //! | `fork FILE` | leaves a child that stays, and writes its pid to FILE |
+//! | `follow FILE` | the same, and becomes a member of the process group that the child leads |
+//! | `become N` | takes user and group N |
 //! | `orphans N` | leaves N children of children, all of which end at once |
 //! | `adopt FILE member PATH ARG...` | runs a program and writes to FILE how it ended and what it left behind |
 //! | `adopt FILE leader PATH ARG...` | the same, with the program as a process group leader |
@@ -190,7 +192,6 @@ fn run(words: &[&[u8]], environment: &[&[u8]]) -> io::Result<c_int> {
                 }
                 child => write_whole(operand()?, &format!("{child}\n"))?,
             },
-            // Becomes a member of the group of a child.
             b"follow" => match fork()? {
                 0 => {
                     call!(SETPGID, 0, 0).map_err(error)?;
