@@ -6,7 +6,7 @@ use crate::harness::kernel::Refusal;
 use crate::harness::{Sandbox, eventually, tiny_command};
 
 /// The calls of a launch, but for those without which nobody could say anything (read and write), those that start and
-/// end a program, and umask, which has no way to fail.
+/// end a program, and close, getpid and umask, which have no way to fail.
 const CALLS: &[(&str, usize)] = &[
     ("chdir", sc::nr::CHDIR),
     ("clock_gettime", sc::nr::CLOCK_GETTIME),
