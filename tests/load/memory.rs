@@ -19,6 +19,9 @@ const ASKED: [&str; 3] = ["VmSize", "VmPeak", "VmData"];
 /// What of it, and of its own image, has been touched: rare paths are, some time.
 const TOUCHED: [&str; 2] = ["VmRSS", "VmHWM"];
 
+/// What the command says.
+const LINE: &str = concat!("bgexec ", env!("CARGO_PKG_VERSION"), "\n");
+
 /// The image and the stack are no larger.
 const ALL: u64 = 64;
 
@@ -28,7 +31,7 @@ fn of_a_supervisor_is_constant() {
     let launch = sandbox.bgexec(&["-r", "-R", "0", "-p", "x.pid", "--child-pidfile", "child.pid", "-O", "log"]);
     launch.words([tiny_command()]).words(["--version"]).run().assert_started();
     let supervisor = sandbox.pid("x.pid");
-    let runs = || fs::metadata(sandbox.path("log")).map_or(0, |log| log.len() as usize / "bgexec 0.1.0\n".len());
+    let runs = || fs::metadata(sandbox.path("log")).map_or(0, |log| log.len() as usize / LINE.len());
     let after = |count| {
         eventually_counts("it is started again", count, runs);
         (memory(supervisor, ASKED), memory(supervisor, TOUCHED))
