@@ -10,10 +10,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::harness::process::{self, Stat, is_alive};
 use crate::harness::{
-    Legacy, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, bgexec_command, eventually, is_root, kernel, probe,
+    Legacy, ROLES, Report, Role, Sandbox, Terminal, assert_at_end, bgexec, bgexec_command, eventually, is_root, kernel,
+    probe,
 };
-
-const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
 /// The end state that does not depend on who starts it.
 #[track_caller]

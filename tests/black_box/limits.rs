@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::harness::process::{Stat, is_alive, lock};
 use crate::harness::{
-    Launch, Output, Report, Role, Sandbox, Terminal, eventually, is_root, kernel, probe, skip, tiny_command,
+    Launch, Output, ROLES, Report, Sandbox, Terminal, eventually, is_root, kernel, probe, skip, tiny_command,
 };
 
 /// A user without any privilege.
@@ -595,15 +595,11 @@ mod root_directory {
 mod terminal {
     use super::*;
 
-    fn by(role: Role, launch: Launch) -> Launch {
-        if role == Role::Leader { launch.leading_group() } else { launch }
-    }
-
     #[test]
     fn is_out_of_reach_unless_the_command_leads_its_session() {
-        for role in [Role::Member, Role::Leader] {
+        for role in ROLES {
             let sandbox = Sandbox::new();
-            by(role, sandbox.bgexec(&["-p", "x.pid", "--session-leader"])).probe(["stay"]).run().assert_started();
+            sandbox.bgexec(&["-p", "x.pid", "--session-leader"]).in_role(role).probe(["stay"]).run().assert_started();
             let report = sandbox.report();
             assert_eq!(
                 (report.sid, report.pgid, sandbox.pid("x.pid")),
@@ -612,17 +608,17 @@ mod terminal {
             );
             assert!(report.tty < 0);
             let sandbox = Sandbox::new();
-            by(role, sandbox.bgexec(&[])).probe(["stay"]).run().assert_started();
+            sandbox.bgexec(&[]).in_role(role).probe(["stay"]).run().assert_started();
             assert_ne!(sandbox.report().sid, sandbox.report().pid);
         }
     }
 
     #[test]
     fn on_standard_input_becomes_the_controlling_one() {
-        for role in [Role::Member, Role::Leader] {
+        for role in ROLES {
             let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
             let options = ["--ctty", "-i", &terminal.name, "-o", &terminal.name, "-e", &terminal.name];
-            by(role, sandbox.bgexec(&options)).probe(["stay"]).run().assert_started();
+            sandbox.bgexec(&options).in_role(role).probe(["stay"]).run().assert_started();
             let report = sandbox.report();
             assert_eq!((report.tty, report.sid, report.pgid), (0, report.pid, report.pid), "{role:?}");
             assert_ne!(Stat::of(report.pid).expect("it runs").tty, 0);

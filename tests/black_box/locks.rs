@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use rustix::process::{FlockType, Resource};
 
 use crate::harness::process::{descriptors, is_alive, kill, lock};
-use crate::harness::{Report, Role, Sandbox};
+use crate::harness::{ROLES, Report, Sandbox};
 
 const BOTH: [&str; 4] = ["-p", "x.pid", "-l", "x.lock"];
 
@@ -18,14 +18,9 @@ fn assert_held(sandbox: &Sandbox, pid: i32) {
     }
 }
 
-/// The descriptors above the standard streams.
-fn others(daemon: &Report) -> Vec<i32> {
-    daemon.descriptors.range(3..).map(|(&number, _)| number).collect()
-}
-
 #[test]
 fn are_the_daemons_after_the_launcher_has_ended() {
-    for role in [Role::Member, Role::Leader] {
+    for role in ROLES {
         let sandbox = Sandbox::new();
         sandbox.adopted(role, &BOTH).probe(["stay"]).run().assert_started();
         assert_held(&sandbox, sandbox.pid("x.pid"));
@@ -124,12 +119,12 @@ fn of_a_path_that_leads_elsewhere_in_the_daemon_are_refused() {
 fn have_the_highest_descriptors_below_64() {
     let sandbox = Sandbox::new();
     let daemon = sandbox.start(&BOTH);
-    assert_eq!(others(&daemon), [62, 63]);
+    assert_eq!(daemon.other_descriptors(), [62, 63]);
     for number in [62, 63] {
         assert!(!daemon.descriptors[&number].close_on_exec);
     }
-    assert_eq!(others(&Sandbox::new().start(&["-p", "x.pid"])), [63]);
-    assert_eq!(others(&Sandbox::new().start(&["-l", "x.lock"])), [63]);
+    assert_eq!(Sandbox::new().start(&["-p", "x.pid"]).other_descriptors(), [63]);
+    assert_eq!(Sandbox::new().start(&["-l", "x.lock"]).other_descriptors(), [63]);
 }
 
 #[test]
@@ -137,7 +132,7 @@ fn have_the_highest_descriptors_below_a_low_limit() {
     let sandbox = Sandbox::new();
     sandbox.bgexec(&BOTH).limit(Resource::Nofile, 16).probe(["stay"]).run().assert_started();
     let daemon = sandbox.report();
-    assert_eq!(others(&daemon), [14, 15]);
+    assert_eq!(daemon.other_descriptors(), [14, 15]);
     assert_held(&sandbox, daemon.pid);
 }
 
@@ -150,12 +145,16 @@ fn have_a_descriptor_however_many_are_open() {
         let launch = sandbox.bgexec(&BOTH).descriptors(3..=highest, null());
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
-        assert!(matches!(others(&daemon)[..], [55..64, 55..64]), "3 to {highest} are open: {:?}", others(&daemon));
+        assert!(
+            matches!(daemon.other_descriptors()[..], [55..64, 55..64]),
+            "3 to {highest} are open: {:?}",
+            daemon.other_descriptors()
+        );
         assert_held(&sandbox, daemon.pid);
         let launch = sandbox.bgexec(&["-r", "-p", "r.pid"]).descriptors(3..=highest, null());
         launch.probe_as("second", ["stay"]).run().assert_started();
         let command = Report::parse(&sandbox.eventually_read("second"));
-        assert_eq!(others(&command), [], "3 to {highest} are open");
+        assert_eq!(command.other_descriptors(), [], "3 to {highest} are open");
     }
     for limit in 4..20 {
         let sandbox = Sandbox::new();
@@ -172,7 +171,7 @@ fn have_no_descriptor_that_is_to_be_kept() {
     let launch = launch.descriptors([3], null()).descriptors([61], null()).descriptors([63], null());
     launch.probe(["stay"]).run().assert_started();
     let daemon = sandbox.report();
-    assert_eq!(others(&daemon), [3, 60, 61, 62, 63]);
+    assert_eq!(daemon.other_descriptors(), [3, 60, 61, 62, 63]);
     for kept in [3, 61, 63] {
         assert!(daemon.descriptors[&kept].is_null_device());
     }
@@ -189,7 +188,7 @@ fn survive_inherited_descriptors_of_their_files() {
         let launch = launch.descriptors([number], open("x.pid")).descriptors([number + 1], open("x.lock"));
         launch.probe(["stay"]).run().assert_started();
         let daemon = sandbox.report();
-        assert_eq!(others(&daemon), [62, 63], "inherited: {number}");
+        assert_eq!(daemon.other_descriptors(), [62, 63], "inherited: {number}");
         assert_held(&sandbox, daemon.pid);
     }
 }

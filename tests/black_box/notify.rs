@@ -6,14 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Signal, geteuid};
 
 use crate::harness::process::{children, is_alive, signal};
-use crate::harness::{Legacy, Report, Role, Sandbox, at_most, eventually, is_root, probe};
-
-const ROLES: [Role; 2] = [Role::Member, Role::Leader];
-
-/// The message that a wait for the probe ended in.
-fn wait_for_probe(reason: &str) -> String {
-    format!("wait for {}: {reason}", probe().display())
-}
+use crate::harness::{Legacy, ROLES, Report, Sandbox, at_most, eventually, is_root, probe, wait_for_probe};
 
 /// What has to be so after a launch that failed: the status, the message, and nothing left.
 #[track_caller]
@@ -38,11 +31,6 @@ fn assert_success(options: &[&str], verbs: &[&str]) {
         sandbox.adopted(role, &options).probe(verbs.iter().copied()).run().assert_started();
         assert_eq!(sandbox.legacy(), Legacy::daemon(sandbox.pid("x.pid")), "{role:?}");
     }
-}
-
-/// The descriptors above the standard streams.
-fn others(daemon: &Report) -> Vec<i32> {
-    daemon.descriptors.range(3..).map(|(&number, _)| number).collect()
 }
 
 /// A launch that waits, and that a signal is to end: whatever else the launcher waits for.
@@ -109,7 +97,7 @@ mod descriptor {
         let sandbox = Sandbox::new();
         sandbox.bgexec(&["--notify", "fd:7"]).probe(["put", "7", "\n", "stay"]).run().assert_started();
         let daemon = sandbox.report();
-        assert_eq!(others(&daemon), [7]);
+        assert_eq!(daemon.other_descriptors(), [7]);
         let pipe = &daemon.descriptors[&7];
         assert_eq!(pipe.mode & 0o170_000, 0o010_000, "{pipe:?}");
         assert_eq!(pipe.flags & 0o3, 1, "{pipe:?}");
@@ -128,7 +116,7 @@ mod descriptor {
             let output = launch.limit(Resource::Nofile, 1024).probe(["put", &text, "\n", "stay"]).run();
             assert_eq!((output.status.code(), &*output.stderr), (Some(0), ""), "{notify}");
             let daemon = sandbox.report();
-            let others = others(&daemon);
+            let others = daemon.other_descriptors();
             assert!(others.contains(&number), "{notify}: {others:?}");
             let locks: Vec<_> = others.iter().filter(|&&other| other != number).collect();
             assert!(locks.len() == 2 && locks.iter().all(|lock| (50..64).contains(*lock)), "{notify}: {locks:?}");
@@ -148,7 +136,7 @@ mod descriptor {
                 .bgexec(&["--notify", &notify])
                 .descriptors([3, 4, 5, 6, 63, 64, 90], fs::File::open("/dev/null").expect("it is there"));
             launch.probe(["put", &number.to_string(), "\n", "stay"]).run().assert_started();
-            assert_eq!(others(&sandbox.report()), [number]);
+            assert_eq!(sandbox.report().other_descriptors(), [number]);
         }
     }
 
@@ -163,7 +151,7 @@ mod descriptor {
             let daemon = sandbox.report();
             let mut expected = vec![3, 5, 70, number];
             expected.sort_unstable();
-            assert_eq!(others(&daemon), expected);
+            assert_eq!(daemon.other_descriptors(), expected);
             assert!(daemon.descriptors[&70].is_null_device());
         }
     }
@@ -536,7 +524,7 @@ mod socket {
                 let daemon = sandbox.report();
                 let sockets = sockets(&daemon);
                 assert!(matches!(&*sockets, [name] if name.len() > 1 && name.starts_with('@')), "{sockets:?}");
-                assert!(others(&daemon).is_empty());
+                assert!(daemon.other_descriptors().is_empty());
             }
         }
     }

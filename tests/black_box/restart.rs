@@ -14,11 +14,9 @@ use rustix::process::Signal;
 use crate::harness::kernel::Refusal;
 use crate::harness::process::{Stat, assert_sleeps, children, descriptors, is_alive, kill, lock, signal};
 use crate::harness::{
-    FAILURES, Launch, Legacy, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually, eventually_counts,
-    is_root, kernel, probe, repeated, runner,
+    FAILURES, Launch, Legacy, ROLES, Role, Sandbox, Terminal, assert_at_end, at_most, bgexec, eventually,
+    eventually_counts, is_root, kernel, probe, repeated, runner,
 };
-
-const ROLES: [Role; 2] = [Role::Member, Role::Leader];
 
 /// What of `-p` and `--child-pidfile`, both in the sandbox.
 const PIDFILES: [&str; 5] = ["-r", "-p", "x.pid", "--child-pidfile", "child.pid"];
@@ -197,7 +195,7 @@ mod runs {
             let sandbox = Sandbox::new();
             let note = word(&sandbox, "note");
             let launch = sandbox.bgexec(&PIDFILES).words(["-R", "0", "-C", "2"]);
-            let launch = if role == Role::Leader { launch.leading_group() } else { launch };
+            let launch = launch.in_role(role);
             let launch = if role == Role::Leader { launch.blocking([child]) } else { launch };
             launch.ignoring([child]).words([probe()]).words(["note", &note, "exit", "1"]).run().assert_started();
             await_end(&sandbox);

@@ -9,15 +9,8 @@ use rustix::process::{Resource, Signal};
 use crate::harness::kernel::{self, send};
 use crate::harness::process::{Stat, assert_sleeps, children, is_alive, kill, lock, signal};
 use crate::harness::{
-    FAILURES, Legacy, Role, Sandbox, Terminal, at_most, bgexec_command, eventually, probe, unread_pipe,
+    FAILURES, Legacy, ROLES, Sandbox, Terminal, at_most, bgexec_command, eventually, probe, unread_pipe, wait_for_probe,
 };
-
-const ROLES: [Role; 2] = [Role::Member, Role::Leader];
-
-/// The message that a wait for the probe ended in.
-fn wait_for_probe(reason: &str) -> String {
-    format!("wait for {}: {reason}", probe().display())
-}
 
 mod status {
     use super::*;

@@ -11,7 +11,7 @@ use rustix::process::Resource;
 
 use crate::harness::process::is_alive;
 use crate::harness::sandbox::between_forks;
-use crate::harness::{Role, Sandbox, eventually, is_root, probe, tiny_command};
+use crate::harness::{ROLES, Sandbox, eventually, is_root, probe, tiny_command};
 
 /// A file system of its own, of which nothing is left when it goes.
 struct FileSystem(PathBuf);
@@ -58,12 +58,12 @@ fn pidfile_on_a_full_file_system_is_refused_and_removed() {
     if !is_root() {
         return;
     }
-    for role in [Role::Member, Role::Leader] {
+    for role in ROLES {
         let sandbox = Sandbox::new();
         let _system = full(&sandbox, "size=64k,mode=755");
         for options in [&["-p", "full/x.pid"][..], &["-w", "-p", "full/x.pid"], &["-r", "-p", "full/x.pid"]] {
             let launch = sandbox.bgexec(options);
-            let launch = if role == Role::Leader { launch.leading_group() } else { launch };
+            let launch = launch.in_role(role);
             launch.probe(["stay"]).run().assert_unable(125, "write full/x.pid: No space left on device");
             assert!(!sandbox.exists("full/x.pid") && !sandbox.exists("report"), "{options:?}");
             eventually("nothing is left", || sandbox.is_deserted().then_some(()));
@@ -129,9 +129,9 @@ fn user_who_may_have_no_process_more_is_told_so() {
     let words = sandbox.bgexec_for_all();
     let program = sandbox.copy_program(&probe());
     for options in [&[][..], &["-w"], &["-r"]] {
-        for role in [Role::Member, Role::Leader] {
+        for role in ROLES {
             let launch = sandbox.command(&words).words(["-p", "open/x.pid"]).words(options);
-            let launch = if role == Role::Leader { launch.leading_group() } else { launch };
+            let launch = launch.in_role(role);
             let launch = launch.limit(Resource::Nproc, 0).by_user(4798).words([&program]);
             let output = launch.reporting("open/report", ["stay"]).run();
             output.assert_unable(125, "create a process: Resource temporarily unavailable");

@@ -18,7 +18,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 
 use super::sandbox::FORKING;
-use super::{eventually, kernel, probe, process};
+use super::{Role, eventually, kernel, probe, process};
 
 /// The error that all new calls fail with, if the environment variable BGEXEC_REFUSE names one: ENOSYS as from an old kernel,
 /// or EPERM as from a container's filter.
@@ -195,6 +195,11 @@ impl Launch {
     pub fn leading_group(mut self) -> Self {
         self.command.process_group(0);
         self
+    }
+
+    /// By a launcher that leads a process group, or by one that does not.
+    pub fn in_role(self, role: Role) -> Self {
+        if role == Role::Leader { self.leading_group() } else { self }
     }
 
     pub fn by_user(self, id: u32) -> Self {

@@ -123,6 +123,14 @@ pub enum Role {
     Leader,
 }
 
+/// Both.
+pub const ROLES: [Role; 2] = [Role::Member, Role::Leader];
+
+/// The message that a wait for the probe ended in.
+pub fn wait_for_probe(reason: &str) -> String {
+    format!("wait for {}: {reason}", probe().display())
+}
+
 /// A terminal, which hangs up when it is dropped.
 pub struct Terminal {
     /// The path of the device.

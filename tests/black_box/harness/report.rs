@@ -65,6 +65,11 @@ impl Descriptor {
 }
 
 impl Report {
+    /// The descriptors above the standard streams.
+    pub fn other_descriptors(&self) -> Vec<i32> {
+        self.descriptors.range(3..).map(|(&number, _)| number).collect()
+    }
+
     /// Parses what the probe wrote.
     pub fn parse(text: &str) -> Self {
         let mut report = Self::default();
