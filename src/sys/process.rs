@@ -45,9 +45,9 @@ pub fn exit(status: u32) -> ! {
     }
 }
 
-/// `wait4(pid, options)`—Wait for a child, or with -1 for any, whatever its exit signal, and reap it; gives which and how it
-/// ended. That is no child, 0, if `options` holds WNOHANG and it still runs; and a negative number if it is not a child, or
-/// was reaped by the kernel.
+/// `wait4(pid, options)`—Wait for a child, with -1 for any, or with another negative pid for any of a process group, whatever
+/// its exit signal, and reap it; gives which and how it ended. That is no child, 0, if `options` holds WNOHANG and it still
+/// runs; and a negative number if there is no such child, or the kernel has reaped it.
 ///
 /// [wait4(2)](https://man7.org/linux/man-pages/man2/wait4.2.html)
 pub fn wait4(pid: Pid, options: u32) -> WaitStatus {
