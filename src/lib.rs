@@ -56,10 +56,11 @@
 //! ```
 //!
 //! The launcher is what the user ran. The leader makes the session and is gone before the launcher goes; where the
-//! launcher leads no process group it makes the session itself, and there is no leader. The daemon is the launcher's own
-//! child (CLONE_PARENT), so that after a failure it can be reaped. It takes the remaining steps and reports through the
-//! status pipe, which closes at exec: its pid right before `execve`, and after that either the end of the pipe, which
-//! means executed, or why not.
+//! launcher leads no process group, and is done when COMMAND runs, it makes the session itself, and there is no leader.
+//! (With `--session-leader` leader and daemon are one, with `--init` there is no session to make.) The daemon is the
+//! launcher's own child (CLONE_PARENT), so that after a failure it can be reaped. It takes the remaining steps and reports
+//! through the status pipe, which closes at exec: its pid right before `execve`, and after that either the end of the
+//! pipe, which means executed, or why not.
 //!
 //! Launcher and leader wait anyway, so their children are made as vfork makes them: no page table is copied. They share
 //! the descriptor table as well, until the daemon takes a copy of its lower end ([`steps::Step::Unshare`]). A POSIX lock

@@ -6,9 +6,9 @@
 //!    └──── status pipe ─────┘
 //! ```
 //!
-//! The launcher takes the steps up to [`Step::Pipe`]. The leader, or the launcher itself if it leads no process group,
-//! takes [`Step::Session`] and makes the daemon, which takes all others. With `--foreground` one process takes every
-//! step but those that make another process and give it a table of its own.
+//! The launcher takes the steps up to [`Step::Pipe`]. The leader, or the launcher itself where it needs none, takes
+//! [`Step::Session`] and makes the daemon, which takes all others. With `--foreground` one process takes every step but
+//! those that make another process and give it a table of its own.
 
 #![forbid(unsafe_code)]
 
