@@ -1,4 +1,4 @@
-//! Writes what is made from the option table and the sources: `cargo run --example generate`.
+//! Writes what is made from the option table, the lock file and the sources: `cargo run --example generate`.
 
 mod artefacts;
 
