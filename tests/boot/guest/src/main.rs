@@ -14,7 +14,6 @@
 //! | `open` | says which of its descriptors are open, and what they are |
 //! | `reap` | says how many children have ended |
 //! | `orphans N` | leaves N children of children, and waits until pid 1 has reaped them |
-//! | `say TEXT` | says it |
 //! | `off` | powers the machine off |
 //!
 //! What it says goes to `/serial`, opened for each line, so that a machine without a console can speak.

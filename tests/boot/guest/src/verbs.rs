@@ -85,7 +85,6 @@ pub fn perform(line: &[&CStr]) {
             say!("reaped {count}");
         }
         "orphans" => orphans(number(word(1))),
-        "say" => say!("{}", text(word(1))),
         "off" => kernel::power_off(),
         verb => say!("no verb {verb}"),
     }
