@@ -13,7 +13,7 @@ use rustix::process::{Resource, Signal, geteuid};
 use crate::harness::kernel::{self, Refusal, send};
 use crate::harness::process::{Stat, children, is_alive, signal};
 use crate::harness::{
-    Launch, Running, Sandbox, Terminal, at_most, bgexec, bgexec_command, eventually, is_root, probe, skip,
+    FAILURES, Launch, Running, Sandbox, Terminal, at_most, bgexec, bgexec_command, eventually, is_root, probe, skip,
 };
 
 /// How bgexec came to be init.
@@ -115,13 +115,8 @@ fn passes_signals_on_as_128_and_their_number() {
 
 #[test]
 fn tells_of_a_failure() {
-    let failures: [(&[&str], i32, &str); 3] = [
-        (&["/nonexistent/command"], 127, "execute /nonexistent/command: No such file or directory"),
-        (&["/"], 126, "execute /: Permission denied"),
-        (&["-c", "/nonexistent", "true"], 125, "change directory to /nonexistent: No such file or directory"),
-    ];
     for &init in Init::both() {
-        for (words, status, message) in failures {
+        for (words, status, message) in FAILURES {
             let sandbox = Sandbox::new();
             init.bgexec(&sandbox, &["-p", "x.pid"]).words(words).run().assert_unable(status, message);
             assert!(!sandbox.exists("x.pid"));
