@@ -128,8 +128,8 @@ pub(super) fn start_of(mut pid: u32) -> Option<u64> {
     Some(scan::start_time(ZStr::terminate(&mut stat)).unwrap_or(0))
 }
 
-/// Whether there is no such process, not even a zombie.
+/// Whether there is no such process, not even a zombie. A thread's id is no process's.
 #[inline(never)]
 pub(super) fn is_gone(pid: Pid) -> bool {
-    sys::kill(pid, 0).is_err_and(|errno| errno.is(ESRCH))
+    sys::ask_first_thread(pid).is_err_and(|errno| errno.is(ESRCH))
 }

@@ -125,3 +125,12 @@ pub fn kill(pid: Pid, signal: u32) -> Result<()> {
     // SAFETY: takes no pointer.
     done(unsafe { call!(kill, pid, signal) })
 }
+
+/// `tgkill(pid, pid, 0)`—Ask for the process whose first thread has this id. Unlike kill(2), this knows no other thread's.
+///
+/// # Errors
+/// ESRCH: no such process; [tgkill(2)](https://man7.org/linux/man-pages/man2/tgkill.2.html)
+pub fn ask_first_thread(pid: Pid) -> Result<()> {
+    // SAFETY: takes no pointer.
+    done(unsafe { call!(tgkill, pid, pid, 0) })
+}

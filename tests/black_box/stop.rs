@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -620,6 +621,21 @@ mod stranger {
             assert_status(&status(&sandbox), 1, "dead (stale pidfile)");
             bystander.assert_unharmed(&sandbox);
         }
+    }
+
+    /// kill(2) takes a thread's id for that of its process.
+    #[test]
+    fn with_the_id_of_a_thread_is_left_alone() {
+        let sandbox = Sandbox::new();
+        let judge = || {
+            let path = fs::read_link("/proc/thread-self").expect("a thread is in /proc");
+            let id = path.file_name().expect("a path that ends with the id").display();
+            sandbox.write("x.pid", format!("{id}\n"));
+            stop(&sandbox, &["-s", "0"]).assert_unable(1, "stop x.pid: not running");
+            assert_status(&status(&sandbox), 1, "dead (stale pidfile)");
+            sandbox.bgexec(&["-p", "x.pid"]).probe(["stay"]).run().assert_started();
+        };
+        thread::scope(|scope| scope.spawn(judge).join()).expect("it is left alone");
     }
 
     #[test]
