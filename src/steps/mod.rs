@@ -352,9 +352,12 @@ impl Launch {
 
     /// Makes a process group; under init it takes the launcher's place in the terminal's foreground, if that is there.
     fn lead_group(&self) -> Result<(), Reason> {
-        let takes_terminal = self.plan.is_init() && is_in_foreground();
+        let foreground = own_foreground().filter(|_| self.plan.is_init());
+        if foreground == Some(0) {
+            return Ok(()); // COMMAND has init's place there: see `stay`
+        }
         sys::setpgid()?;
-        if takes_terminal {
+        if foreground.is_some() {
             let _ = sys::set_foreground(Fd::STDIN, sys::getpid());
         }
         Ok(())
@@ -384,7 +387,8 @@ impl Launch {
     }
 }
 
-/// Whether the caller's process group is in the foreground of the terminal that is its standard input.
-fn is_in_foreground() -> bool {
-    sys::foreground(Fd::STDIN) == sys::getpgid(0)
+/// The caller's process group, if it is in the foreground of the terminal that is its standard input. 0 is one of an outer pid
+/// namespace, as under `unshare --pid --fork`: nobody here can tell whether it is that one, nor give it the terminal back.
+fn own_foreground() -> Option<Pid> {
+    sys::foreground(Fd::STDIN).ok().filter(|group| sys::getpgid(0) == Ok(*group))
 }

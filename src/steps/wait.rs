@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::lock::{is_gone, start_of};
-use super::{Launch, Step, is_in_foreground};
+use super::{Launch, Step, own_foreground};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{
@@ -28,6 +28,10 @@ impl Launch {
     /// COMMAND's. As init every other child is reaped, too.
     pub fn stay(&mut self) -> Result<u32, Reason> {
         self.step = Step::Wait;
+        if self.plan.is_init() && own_foreground() == Some(0) {
+            // COMMAND alone stays in that group, so that what comes from the terminal reaches it once.
+            let _ = sys::setpgid();
+        }
         let signals = sys::signalfd(SignalSet::ALL)?;
         loop {
             let status = self.look_for_end();
@@ -64,7 +68,7 @@ impl Launch {
             let _ = sys::kill(self.daemon, SIGSTOP);
         }
         // By what comes from a terminal the kernel does not stop it where no shell could continue it.
-        let _ = sys::kill(sys::getpid(), if is_in_foreground() { signal } else { SIGSTOP });
+        let _ = sys::kill(sys::getpid(), if own_foreground().is_some() { signal } else { SIGSTOP });
         let _ = sys::rt_sigprocmask(SignalSet::ALL.without(signal), None);
         let _ = sys::rt_sigprocmask(SignalSet::ALL, None);
         sys::discard_signal(SIGCONT);

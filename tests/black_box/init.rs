@@ -298,6 +298,32 @@ fn leaves_the_terminal_to_whom_it_has_the_foreground_for() {
     assert_eq!(run_in_terminal(script), "typed\n");
 }
 
+/// A group of an outer pid namespace has no number to be given the terminal back by, and none that tells it from others there.
+#[test]
+fn leaves_the_terminal_to_a_group_that_it_cannot_name() {
+    if !is_root() {
+        return;
+    }
+    let script = "unshare --pid --fork \"$@\" true; read line; echo $line";
+    assert_eq!(run_in_terminal(script), "typed\n", "in the foreground");
+    let script = "set -m; unshare --pid --fork --kill-child \"$@\" --print-pid sleep 60 > pid &
+        until test -s pid; do :; done; read line; echo $line; kill -KILL $!";
+    assert_eq!(run_in_terminal(script), "typed\n", "in the background");
+    // In the foreground COMMAND hears of what is typed, once.
+    let (sandbox, terminal) = (Sandbox::new(), Terminal::new());
+    let launch = sandbox.bgexec(&[]).stdin(terminal.open()).leading_session().before_exec(kernel::take_terminal);
+    let running = launch.before_exec(|| kernel::ignore(2)).being_pid_1().recording().spawn();
+    sandbox.report();
+    let pid = Init::Pid1.pid(&running);
+    await_state(pid, "S");
+    terminal.press(b"\x03");
+    sandbox.assert_recorded("2\n");
+    signal(pid, Signal::USR1);
+    sandbox.assert_recorded("2\n10\n");
+    signal(command(pid), Signal::KILL);
+    assert_eq!(running.wait().status.code(), Some(128 + 9));
+}
+
 #[test]
 fn ends_the_command_that_is_not_ready() {
     for &init in Init::both() {
