@@ -119,3 +119,23 @@ fn units_of_systemd() {
         assert_eq!(status(&verdict), 0, "{}", stderr(&verdict));
     }
 }
+
+/// The stop command is run for a service, too, that has ended by itself (systemd.service(5)): the unit has not failed then.
+#[test]
+fn unit_of_a_daemon_that_has_ended_is_stopped() {
+    if !is_native() {
+        return;
+    }
+    let room = room();
+    let unit = moved(&room, "systemd/exampled-forking.service");
+    let call = |key: &str| {
+        let line = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("no {key}"));
+        let output = run(room.command("sh").args(["-c", &line.replace("/usr/bin/", "")]));
+        assert_eq!((status(&output), stderr(&output)), (0, ""), "{line}");
+    };
+    call("ExecStart=");
+    let pid = room.pid("exampled.pid").expect("it runs");
+    call("ExecReload="); // by which sleep dies
+    eventually("the end", || !is_alive(pid));
+    call("ExecStop=");
+}
