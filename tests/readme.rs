@@ -248,9 +248,15 @@ fn image_from_scratch() {
     let launch = container(&[&entrypoint[..], &["-F", "/nonexistent"]].concat());
     assert_eq!(status(&launch), 127, "the status of /app");
 
-    let mut daemon = Command::new("chroot");
-    daemon.arg(room.path()).args(["/bgexec", "-p", "/agent.pid", "/app", "--version"]);
-    let daemon = run(&mut daemon);
+    let daemon = |user: &str, streams: &str| {
+        let mut daemon = Command::new("chroot");
+        daemon.arg(user).arg(room.path()).args(["/bgexec", "-p", "/agent.pid"]);
+        run(daemon.args(["-i", streams, "-O", streams, "/app", "--version"]))
+    };
+    // There /dev/null is the container's, which a user could not make.
+    let refused = daemon("--userspec=1000:1000", "-");
+    assert_eq!((status(&refused), stderr(&refused)), (125, "bgexec: unable to open /agent.pid: Permission denied\n"));
+    let daemon = daemon("--userspec=0:0", "/dev/null");
     assert_eq!(status(&daemon), 0, "{}", stderr(&daemon));
     assert!(room.path().join("agent.pid").exists());
 }
