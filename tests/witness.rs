@@ -71,6 +71,7 @@ fn witness() -> BTreeMap<&'static str, usize> {
         signalfd4 SIGNALFD4
         socket SOCKET
         statx STATX
+        tgkill TGKILL
         umask UMASK
         unlinkat UNLINKAT
         unshare UNSHARE
