@@ -352,7 +352,7 @@ impl Launch {
 
     /// Makes a process group; under init it takes the launcher's place in the terminal's foreground, if that is there.
     fn lead_group(&self) -> Result<(), Reason> {
-        let foreground = own_foreground().filter(|_| self.plan.is_init());
+        let foreground = if self.plan.is_init() { own_foreground() } else { None };
         if foreground == Some(0) {
             return Ok(()); // COMMAND has init's place there: see `stay`
         }
@@ -390,5 +390,6 @@ impl Launch {
 /// The caller's process group, if it is in the foreground of the terminal that is its standard input. 0 is one of an outer pid
 /// namespace, as under `unshare --pid --fork`: nobody here can tell whether it is that one, nor give it the terminal back.
 fn own_foreground() -> Option<Pid> {
-    sys::foreground(Fd::STDIN).ok().filter(|group| sys::getpgid(0) == Ok(*group))
+    let group = sys::getpgid(0).ok()?;
+    (sys::foreground(Fd::STDIN) == Ok(group)).then_some(group)
 }
