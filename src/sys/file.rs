@@ -342,7 +342,7 @@ pub fn pipe() -> Result<[Fd; 2]> {
 /// `fchdir(fd)`—Change the working directory to an open one.
 ///
 /// # Errors
-/// [fchdir(2)](https://man7.org/linux/man-pages/man2/fchdir.2.html)
+/// EBADF: opened with O_PATH, before Linux 3.5; [fchdir(2)](https://man7.org/linux/man-pages/man2/fchdir.2.html)
 pub fn fchdir(fd: Fd) -> Result<()> {
     // SAFETY: takes no pointer.
     done(unsafe { call!(fchdir, fd.0) })
