@@ -73,11 +73,9 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
 pub fn name<'a>(text: ZStr<'a>, mut names: ZStr) -> Option<(u64, ZStr<'a>)> {
     let mut index = 0;
     while names.first() != 0 {
-        let mut rest = text;
-        while names.first() != b'\n' && names.first() == rest.first() {
-            (names, rest) = (names.rest(), rest.rest());
-        }
-        if names.first() == b'\n' && !rest.first().is_ascii_alphanumeric() {
+        if let Some(rest) = text.strip_up_to(names, b'\n')
+            && !rest.first().is_ascii_alphanumeric()
+        {
             return Some((index, rest));
         }
         names = names.past(b'\n');

@@ -47,17 +47,15 @@ impl Options {
     #[inline(never)]
     pub fn parse(&mut self) -> Result<(), Reason> {
         while let Some(word) = self.vectors.last.next().get()
-            && let Some((b'-', mut rest)) = word.split()
-            && rest.first() != 0
+            && word.first() == b'-'
+            && let Some((letter, name)) = word.rest().split()
         {
             self.vectors.last = self.vectors.last.next();
-            let long = rest.first() == b'-';
-            if long {
-                rest = rest.rest();
-                if rest.first() == 0 {
-                    break;
-                }
+            let long = letter == b'-';
+            if long && name.first() == 0 {
+                break;
             }
+            let mut rest = if long { name } else { word.rest() };
             while rest.first() != 0 {
                 rest = self.take(rest, long)?;
             }

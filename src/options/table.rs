@@ -182,21 +182,18 @@ pub const TABLE: Word = match CStr::from_bytes_with_nul(&TEXT) {
 /// Finds the option that a word begins with: with `long` its long name, which may not be abbreviated, as far as the end
 /// or a `=`; otherwise a letter. Gives its number, whether it takes a value, and what follows the name.
 pub fn find(word: Word, long: bool) -> Option<(usize, bool, Word)> {
-    let mut line = TABLE;
-    for index in 0..ROWS.len() {
-        line = line.past(b'\n');
-        let (mut name, mut rest) = (line, word);
-        if long {
-            name = name.rest();
-        }
-        let found = loop {
-            if name.first() != rest.first() || name.first() <= b' ' {
-                break long && name.first() <= b' ' && rest.ends(b'=');
+    let mut line = TABLE.past(b'\n');
+    let mut index = 0;
+    while let Some((letter, mut name)) = line.split() {
+        let mut rest = word;
+        let found = if long {
+            while name.first() > b' ' && name.first() == rest.first() {
+                (name, rest) = (name.rest(), rest.rest());
             }
-            (name, rest) = (name.rest(), rest.rest());
-            if !long {
-                break true;
-            }
+            name.first() <= b' ' && rest.ends(b'=')
+        } else {
+            rest = rest.rest();
+            letter != b' ' && letter == word.first()
         };
         if found {
             while name.first() > b' ' {
@@ -204,6 +201,8 @@ pub fn find(word: Word, long: bool) -> Option<(usize, bool, Word)> {
             }
             return Some((index, name.first() == b' ', rest));
         }
+        line = name.past(b'\n');
+        index += 1;
     }
     None
 }

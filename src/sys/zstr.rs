@@ -104,8 +104,14 @@ impl<'a> ZStr<'a> {
 
     /// What follows `prefix` in the string, if the string starts with it.
     pub fn strip(self, prefix: ZStr) -> Option<Self> {
+        self.strip_up_to(prefix, 0)
+    }
+
+    /// The same with a prefix that ends at a byte `end`, or with its text.
+    #[inline(never)]
+    pub fn strip_up_to(self, prefix: ZStr, end: u8) -> Option<Self> {
         let (mut here, mut there) = (self, prefix);
-        while there.first() != 0 {
+        while !there.ends(end) {
             if here.first() != there.first() {
                 return None;
             }
@@ -222,16 +228,10 @@ impl Words {
     /// The first entry from here on for the same variable as `wanted`'s (`K=V` or `K`).
     pub fn find_variable(self, wanted: ZStr) -> Option<Words> {
         let mut place = self;
-        loop {
-            let (mut ours, mut theirs) = (wanted, place.get()?);
-            while ours.first() == theirs.first() && !ours.ends(b'=') {
-                (ours, theirs) = (ours.rest(), theirs.rest());
-            }
-            if ours.ends(b'=') && theirs.ends(b'=') {
-                return Some(place);
-            }
+        while !place.get()?.strip_up_to(wanted, b'=').is_some_and(|rest| rest.ends(b'=')) {
             place = place.next();
         }
+        Some(place)
     }
 
     /// The address of this slot, for a system call.
@@ -368,12 +368,13 @@ impl Vectors {
         } else if slot != self.argv {
             // SAFETY: `last` lies behind argv[0], so that the slot before it is an argument's too.
             self.last = Words(unsafe { slot.0.sub(1) });
-            while let Some(word) = slot.next().get() {
-                slot.set(word);
-                slot = slot.next();
+            while slot.get().is_some() {
+                let next = slot.next();
+                // SAFETY: what lies behind, up to the NULL, moves here: the array stays terminated.
+                unsafe { slot.0.as_ref() }.set(next.get());
+                slot = next;
             }
-            self.envp = slot.next();
-            slot.cut();
+            self.envp = slot;
         } else {
             return; // nothing was read
         }
@@ -384,15 +385,13 @@ impl Vectors {
     /// Removes a variable (`K` or `K=V`) from the environment, as often as it is there. What stands before it moves up.
     pub fn remove(&mut self, variable: Word) {
         while let Some(place) = self.envp.find_variable(variable) {
-            let mut slot = self.envp;
-            let mut moving = slot.get();
-            while slot != place {
-                slot = slot.next();
-                let word = slot.get();
-                if let Some(entry) = moving {
-                    slot.set(entry);
-                }
-                moving = word;
+            let mut slot = place;
+            while slot != self.envp {
+                // SAFETY: an entry lies before one that is not the first.
+                let before = Words(unsafe { slot.0.sub(1) });
+                // SAFETY: neither slot is the NULL.
+                unsafe { slot.0.as_ref() }.set(before.get());
+                slot = before;
             }
             self.envp = self.envp.next();
             self.free += 1;
