@@ -365,8 +365,8 @@ impl Launch {
 
     /// Takes that place back from a daemon that is reaped.
     fn take_foreground(&self) {
-        if self.plan.is_init() && sys::foreground(Fd::STDIN) == Ok(self.daemon) {
-            let _ = sys::getpgid(0).and_then(|group| sys::set_foreground(Fd::STDIN, group));
+        if self.plan.is_init() && sys::foreground(Fd::STDIN) == self.daemon {
+            let _ = sys::set_foreground(Fd::STDIN, sys::getpgid(0));
         }
     }
 

@@ -96,7 +96,7 @@ impl Target<'_> {
 
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
     fn send(&self, signal: u32) -> Result<(), Reason> {
-        let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == Ok(self.pid);
+        let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == self.pid;
         let sent = if group {
             sys::kill(-self.pid, signal)
         } else {

@@ -128,7 +128,7 @@ impl Launch {
     #[inline(never)]
     fn signal_group(&self, signal: u32) {
         let _ = sys::kill(-self.daemon, signal);
-        if sys::wait4(self.daemon, WNOHANG).pid == 0 && sys::getpgid(self.daemon) != Ok(self.daemon) {
+        if sys::wait4(self.daemon, WNOHANG).pid == 0 && sys::getpgid(self.daemon) != self.daemon {
             let _ = sys::kill(self.daemon, signal);
         }
     }

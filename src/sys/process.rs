@@ -101,13 +101,12 @@ pub fn setpgid() -> Result<()> {
     done(unsafe { call!(setpgid, 0, 0) })
 }
 
-/// `getpgid(pid)`—The process group of a process.
+/// `getpgid(pid)`—The process group of a process; negative, an error's number, if there is no such process.
 ///
-/// # Errors
-/// ESRCH: no such process; [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
-pub fn getpgid(pid: Pid) -> Result<Pid> {
+/// [getpgid(2)](https://man7.org/linux/man-pages/man2/getpgid.2.html)
+pub fn getpgid(pid: Pid) -> Pid {
     // SAFETY: takes no pointer.
-    unsafe { ask(pid as u32, 0, 0, number::getpgid) }.map(|group| group as Pid)
+    (unsafe { call!(getpgid, pid) }) as Pid
 }
 
 /// `unshare(flags)`—Stop sharing something with other processes.
@@ -226,15 +225,15 @@ pub fn set_child_subreaper() -> Result<()> {
     done(unsafe { call!(prctl, abi::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
 }
 
-/// `ioctl(fd, TIOCGPGRP)`—The foreground process group of the caller's controlling terminal; 0 if it is of another pid namespace.
+/// `ioctl(fd, TIOCGPGRP)`—The foreground process group of the caller's controlling terminal; 0 if it is of another pid namespace,
+/// and what no process or group has, nor an error as its number, if it is not that terminal.
 ///
-/// # Errors
-/// ENOTTY: not that terminal; [tcgetpgrp(3)](https://man7.org/linux/man-pages/man3/tcgetpgrp.3.html)
-pub fn foreground(fd: Fd) -> Result<Pid> {
-    let mut group = 0;
+/// [tcgetpgrp(3)](https://man7.org/linux/man-pages/man3/tcgetpgrp.3.html)
+pub fn foreground(fd: Fd) -> Pid {
+    let mut group = Pid::MIN;
     // SAFETY: the kernel writes the group.
-    done(unsafe { call!(ioctl, fd.0, abi::TIOCGPGRP, &raw mut group) })?;
-    Ok(group)
+    unsafe { call!(ioctl, fd.0, abi::TIOCGPGRP, &raw mut group) };
+    group
 }
 
 /// `ioctl(fd, TIOCSPGRP, group)`—Make a process group the foreground one of the caller's controlling terminal.
