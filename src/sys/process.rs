@@ -185,7 +185,7 @@ pub fn setuid(id: u32) -> Result<()> {
 /// [PR_CAP_AMBIENT(2const)](https://man7.org/linux/man-pages/man2/PR_CAP_AMBIENT.2const.html)
 pub fn clear_ambient_capabilities() -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
-    done(unsafe { call!(prctl, abi::PR_CAP_AMBIENT, abi::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) })
+    unsafe { prctl(abi::PR_CAP_AMBIENT, abi::PR_CAP_AMBIENT_CLEAR_ALL) }
 }
 
 /// `getegid()`—The effective group id.
@@ -203,7 +203,7 @@ pub fn getegid() -> u32 {
 /// [PR_SET_NO_NEW_PRIVS(2const)](https://man7.org/linux/man-pages/man2/PR_SET_NO_NEW_PRIVS.2const.html)
 pub fn set_no_new_privs() -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
-    done(unsafe { call!(prctl, abi::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })
+    unsafe { prctl(abi::PR_SET_NO_NEW_PRIVS, 1) }
 }
 
 /// `prctl(PR_SET_PDEATHSIG, signal)`—Get a signal when the parent dies. It lasts over `execve`, but not over a change of ids.
@@ -212,7 +212,7 @@ pub fn set_no_new_privs() -> Result<()> {
 /// EINVAL: not a signal; [PR_SET_PDEATHSIG(2const)](https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)
 pub fn set_parent_death_signal(signal: u32) -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
-    done(unsafe { call!(prctl, abi::PR_SET_PDEATHSIG, signal, 0, 0, 0) })
+    unsafe { prctl(abi::PR_SET_PDEATHSIG, signal) }
 }
 
 /// `prctl(PR_SET_CHILD_SUBREAPER)`—Become the parent of every orphan among one's descendants.
@@ -222,7 +222,17 @@ pub fn set_parent_death_signal(signal: u32) -> Result<()> {
 /// [PR_SET_CHILD_SUBREAPER(2const)](https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html)
 pub fn set_child_subreaper() -> Result<()> {
     // SAFETY: with this option no argument is a pointer.
-    done(unsafe { call!(prctl, abi::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) })
+    unsafe { prctl(abi::PR_SET_CHILD_SUBREAPER, 1) }
+}
+
+/// `prctl(option, argument)`, with zeros behind them.
+///
+/// # Safety
+/// The option's argument is no pointer.
+#[inline(never)]
+unsafe fn prctl(option: u32, argument: u32) -> Result<()> {
+    // SAFETY: the caller vouches for that.
+    done(unsafe { call!(prctl, option, argument, 0, 0, 0) })
 }
 
 /// `ioctl(fd, TIOCGPGRP)`—The foreground process group of the caller's controlling terminal; 0 if it is of another pid namespace,
