@@ -219,7 +219,7 @@ impl Plan {
             options.imply(Opt::NeedsHere, !matches!(name.first(), 0 | b'/') && !options.has(Opt::Chroot));
         }
         // To stay in a directory needs no permission.
-        options.settle(Opt::Chdir, options.value(Opt::Chdir).filter(|directory| *directory != c"."));
+        options.settle(Opt::Chdir, options.value(Opt::Chdir).and_then(|directory| directory.unless(c".")));
         for &opt in STREAMS {
             let mut file = options.value(opt);
             if opt != Opt::Stdin {
@@ -228,7 +228,7 @@ impl Plan {
             if !keeps {
                 file = file.or(Some(NULL_DEVICE));
             }
-            options.settle(opt, file.filter(|file| *file != c"-"));
+            options.settle(opt, file.and_then(|file| file.unless(c"-")));
         }
     }
 
@@ -313,7 +313,7 @@ impl Plan {
 
     /// The file that standard stream `number` of COMMAND is to be; none if it is the null device, or what the launcher has there.
     pub fn file(&self, number: usize) -> Option<Word> {
-        self.options.value(*STREAMS.get(number)?).filter(|file| *file != c"/dev/null")
+        self.options.value(*STREAMS.get(number)?).and_then(|file| file.unless(c"/dev/null"))
     }
 
     /// Whether COMMAND is a name to search for, and not a path.

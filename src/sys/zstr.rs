@@ -120,6 +120,12 @@ impl<'a> ZStr<'a> {
         Some(here)
     }
 
+    /// The string, unless it has this text.
+    #[inline(never)]
+    pub fn unless(self, text: &CStr) -> Option<Self> {
+        if self == text { None } else { Some(self) }
+    }
+
     /// The number, of at most `highest` (below 2^60), that the decimal digits at the start make, and what follows them.
     #[inline(never)]
     pub fn number(self, highest: u64) -> Option<(u64, Self)> {
