@@ -241,10 +241,10 @@ pub fn notice(line: ZStr) -> Option<(u64, u64)> {
     rest.ends(b'\n').then_some((variable, number))
 }
 
-/// The pid that is all of a pidfile, digits and a newline, from 2 up; 0 if there is none.
-pub fn pid(text: ZStr) -> u32 {
+/// The pid that is all of a pidfile of this length, digits and a newline, from 2 up; 0 if there is none.
+pub fn pid(text: ZStr, length: usize) -> u32 {
     match text.number(i32::MAX as u64) {
-        Some((pid @ 2.., rest)) if rest == c"\n" => pid as u32,
+        Some((pid @ 2.., rest)) if rest.first() == b'\n' && rest.rest().offset(text) == length => pid as u32,
         _ => 0,
     }
 }

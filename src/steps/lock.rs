@@ -91,7 +91,7 @@ fn recorded_pid(pidfile: Fd) -> Result<u32, Reason> {
     let mut digits = [0; 16];
     let length = sys::pread(pidfile, &mut digits)? as usize;
     let text = ZStr::terminate(&mut digits);
-    Ok(if text.length() == length { scan::pid(text) } else { 0 })
+    Ok(scan::pid(text, length))
 }
 
 /// The daemon that a pidfile without a lock stands for, as far as there is evidence: the pid in it is of a process that

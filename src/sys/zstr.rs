@@ -88,7 +88,12 @@ impl<'a> ZStr<'a> {
 
     /// How many bytes come before the NUL.
     pub fn length(self) -> usize {
-        self.find(0).as_ptr() as usize - self.as_ptr() as usize
+        self.find(0).offset(self)
+    }
+
+    /// How many bytes behind `start` it begins.
+    pub fn offset(self, start: ZStr) -> usize {
+        self.as_ptr() as usize - start.as_ptr() as usize
     }
 
     /// Whether it is the same string in the same place.

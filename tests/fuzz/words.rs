@@ -196,7 +196,7 @@ fn pidfiles() {
             }
             pieces
         },
-        scan::pid,
+        |text| scan::pid(text, text.length()),
         |text| reference::pid(text).unwrap_or(0) as u32,
     );
 }
