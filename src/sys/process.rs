@@ -334,9 +334,7 @@ pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
     let room = mmap_bytes::<{ ARGUMENT_MAX + 1 }>()?;
     let mut length = 0;
     for &(mut text) in &[first, second] {
-        while let Some((byte, rest)) = text.split()
-            && byte != end
-        {
+        while let Some((byte, rest)) = text.split_before(end) {
             *room.get_mut(length)? = byte;
             length += 1;
             text = rest;

@@ -53,9 +53,7 @@ impl<'a> Text<'a> {
     /// Appends what a string has before `end`.
     #[inline(never)]
     pub fn push(&mut self, mut text: ZStr, end: u8) {
-        while let Some((byte, rest)) = text.split()
-            && byte != end
-        {
+        while let Some((byte, rest)) = text.split_before(end) {
             self.push_byte(byte);
             text = rest;
         }

@@ -63,6 +63,12 @@ impl<'a> ZStr<'a> {
         }
     }
 
+    /// The same, but `None` before a byte `end` as well.
+    #[inline(always)]
+    pub fn split_before(self, end: u8) -> Option<(u8, Self)> {
+        if self.ends(end) { None } else { self.split() }
+    }
+
     /// The string in a buffer, whose last byte becomes a NUL.
     pub fn terminate(buffer: &'a mut [u8]) -> Self {
         match buffer {
