@@ -10,13 +10,9 @@ use super::{Launch, ORDER, Step};
 use crate::options::Opt;
 use crate::report::{self, Reason};
 use crate::sys::abi::{
-    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_SIGHAND, CLONE_VFORK, CLONE_VM, EAGAIN, ENOMEM,
-    SIGCHLD, SIGKILL,
+    CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_PARENT_SETTID, CLONE_SIGHAND, EAGAIN, ENOMEM, SIGCHLD, SIGKILL,
 };
-use crate::sys::{self, Fd, Pid, room};
-
-/// As vfork makes a child.
-pub(super) const VFORK: u32 = CLONE_VM | CLONE_VFORK;
+use crate::sys::{self, Fd, Manner, Pid, room};
 
 /// What the launcher needs of the stack to end the daemon, and more.
 const GAP: usize = 512;
@@ -55,8 +51,11 @@ impl Launch {
                 let _ = sys::set_child_subreaper();
             }
         }
-        let child =
-            if leaderless { self.child(daemon, self.daemon_flags()) } else { self.child(leader, self.leader_flags()) };
+        let child = if leaderless {
+            self.child(daemon, self.daemon_manner())
+        } else {
+            self.child(leader, self.leader_manner())
+        };
         self.verdict(child, leaderless || leads)
     }
 
@@ -100,33 +99,34 @@ impl Launch {
     /// descriptor table, of which the daemon then copies only what it needs. Where the kernel refuses either, an
     /// ordinary vfork serves; but not where there is no room for a process, as there may be a moment later: then the daemon would
     /// be the leader's child, which nobody can wait for.
-    pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, flags: u32) -> sys::Result<Pid> {
+    pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, manner: Manner) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
-        sys::clone(flags | files, exit_signal, entry, self, pid_place).or_else(|errno| {
+        sys::clone(manner.with(files).with(exit_signal), entry, self, pid_place).or_else(|errno| {
             if errno.is(EAGAIN) || errno.is(ENOMEM) {
                 return Err(errno);
             }
             self.shared = false;
-            sys::clone(flags & (VFORK | CLONE_PARENT_SETTID), SIGCHLD, entry, self, pid_place)
+            let manner = manner.reduced_to(CLONE_PARENT_SETTID).with(SIGCHLD);
+            sys::clone(manner, entry, self, pid_place)
         })
     }
 
     /// How the leader is made, who may be the daemon. If not, it changes nothing but its session: where it shares the descriptor
     /// table, it shares what else the daemon needs a copy of.
-    fn leader_flags(&self) -> u32 {
+    fn leader_manner(&self) -> Manner {
         if self.plan.leads_session() {
-            self.daemon_flags()
+            self.daemon_manner()
         } else if self.shared {
-            VFORK | CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID
+            Manner::VFORK.with(CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID)
         } else {
-            VFORK | CLONE_PARENT_SETTID
+            Manner::VFORK.with(CLONE_PARENT_SETTID)
         }
     }
 
     /// How the daemon is made: a supervisor executes nothing, so that nobody can wait for that.
-    fn daemon_flags(&self) -> u32 {
-        if self.plan.options.has(Opt::Restart) { 0 } else { VFORK }
+    fn daemon_manner(&self) -> Manner {
+        if self.plan.options.has(Opt::Restart) { Manner::FORK } else { Manner::VFORK }
     }
 
     /// Reads the daemon's records to their end. The last one is the verdict; without any, the daemon `ended`, or its
@@ -232,7 +232,7 @@ extern "C" fn leader(launch: &mut Launch) -> ! {
     launch.daemon = 0;
     // The launcher, woken by whoever kills the leader, has this much of the stack to itself: the daemon's begins below it.
     black_box(&room::<GAP>());
-    match launch.child(daemon, launch.daemon_flags() | CLONE_PARENT | CLONE_PARENT_SETTID) {
+    match launch.child(daemon, launch.daemon_manner().with(CLONE_PARENT | CLONE_PARENT_SETTID)) {
         Ok(_) => sys::exit(0),
         Err(errno) => launch.fail(errno.into()),
     }

@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use super::detach::VFORK;
 use super::{Launch, Step, stop};
 use crate::options::Opt;
 use crate::plan::Value;
@@ -11,7 +10,7 @@ use crate::sys::abi::{
     F_DUPFD_CLOEXEC, O_CLOEXEC, POLLIN, POLLOUT, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, WNOHANG,
 };
 use crate::sys::zstr::ZStr;
-use crate::sys::{self, Deadline, Fd, PollFd, SignalSet};
+use crate::sys::{self, Deadline, Fd, Manner, PollFd, SignalSet};
 
 /// What a FIFO that can be written takes at once (include/uapi/linux/limits.h).
 const PIPE_BUF: usize = 4096;
@@ -86,7 +85,7 @@ impl Launch {
         self.open_pipe()?;
         self.shared = false;
         self.daemon = 0;
-        let child = self.child(command, VFORK);
+        let child = self.child(command, Manner::VFORK);
         self.verdict(child, true)
     }
 

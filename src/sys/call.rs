@@ -44,9 +44,6 @@ impl Errno {
     /// EMFILE: too many open files.
     pub const MFILE: Errno = Errno::new(abi::EMFILE);
 
-    /// EINVAL: invalid argument.
-    pub const INVAL: Errno = Errno::new(abi::EINVAL);
-
     /// E2BIG: too long.
     pub const TOOBIG: Errno = Errno::new(abi::E2BIG);
 

@@ -5,36 +5,50 @@
 use core::arch::naked_asm;
 
 use super::abi;
-use super::call::{Errno, Result, number, value};
+use super::call::{Result, number, value};
 use super::process::Pid;
 
-/// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. `exit_signal` is sent when it ends. With
-/// CLONE_PARENT_SETTID the kernel writes the pid to its `place` in the argument, too, before the child runs.
+/// How a child is made: clone's flags, of which CLONE_VM and CLONE_VFORK go together, and the signal that is sent when it ends.
+#[derive(Clone, Copy)]
+pub struct Manner(u32);
+
+impl Manner {
+    /// The child runs in a copy of this process's memory.
+    pub const FORK: Manner = Manner(0);
+
+    /// It runs in this process's memory while this process waits until it has executed a program or ended.
+    pub const VFORK: Manner = Manner(abi::CLONE_VM | abi::CLONE_VFORK);
+
+    /// The same with other flags, or a signal.
+    pub const fn with(self, flags: u32) -> Manner {
+        Manner(self.0 | flags & !Manner::VFORK.0)
+    }
+
+    /// The same with no other flags but these, as far as it has them.
+    pub const fn reduced_to(self, flags: u32) -> Manner {
+        Manner(self.0 & (flags | Manner::VFORK.0))
+    }
+}
+
+/// `clone(flags)`—Make a child that runs `entry(argument)`; gives its pid. With CLONE_PARENT_SETTID the kernel writes the pid to
+/// its `place` in the argument, too, before the child runs.
 ///
-/// With CLONE_VM and CLONE_VFORK it runs in this process's memory while this process waits until it has executed a program
-/// or ended. The kernel then copies no page table, and the child needs no stack: it runs `entry` below the caller's frames,
-/// which stay as they are because the caller is suspended meanwhile. What `entry` writes through `argument` the caller
-/// sees, unless the kernel (or an emulator in its place) made an ordinary child: nothing may depend on either.
-///
-/// Without both it runs in a copy of this process's memory.
+/// Where the child is made as by vfork, the kernel copies no page table, and the child needs no stack: it runs `entry` below the
+/// caller's frames, which stay as they are because the caller is suspended meanwhile. What `entry` writes through `argument` the
+/// caller sees, unless the kernel (or an emulator in its place) made an ordinary child: nothing may depend on either.
 ///
 /// # Errors
-/// EINVAL: CLONE_VM without CLONE_VFORK, or the reverse; [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
+/// [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)
 pub fn clone<T>(
-    flags: u32,
-    exit_signal: u32,
+    manner: Manner,
     entry: extern "C" fn(&mut T) -> !,
     argument: &mut T,
     place: fn(&mut T) -> &mut Pid,
 ) -> Result<Pid> {
-    if (flags & abi::CLONE_VM != 0) != (flags & abi::CLONE_VFORK != 0) {
-        return Err(Errno::INVAL);
-    }
-    let flags = flags | exit_signal;
     let pid = &raw mut *place(argument);
     // SAFETY: `entry` takes the address of a `T`, which is lent to the child for as long as this process waits, or which is
     // the child's own copy; and it never returns into frames that both processes share. The place is lent like it.
-    let answer = unsafe { nested_child(flags as usize, (&raw mut *argument).cast(), pid, entry as usize) };
+    let answer = unsafe { nested_child(manner.0 as usize, (&raw mut *argument).cast(), pid, entry as usize) };
     value(answer).map(|pid| pid as Pid)
 }
 

@@ -19,7 +19,7 @@ mod text;
 pub mod zstr;
 
 pub use call::{Errno, Result};
-pub use clone::clone;
+pub use clone::{Manner, clone};
 pub use file::*;
 pub use poll::*;
 pub use process::*;

@@ -157,7 +157,7 @@ const SEEDS: &[Seed] = &[
     Seed {
         name: "the launcher does not know the daemon of a killed leader",
         file: "src/steps/detach.rs",
-        edits: &[("| CLONE_PARENT | CLONE_PARENT_SETTID) {", "| CLONE_PARENT) {")],
+        edits: &[("CLONE_PARENT | CLONE_PARENT_SETTID)) {", "CLONE_PARENT)) {")],
         words: "LEAD -p DIR/pid",
         trial: Trial::Kills(Harm::Signal { number: SIGKILL, to: 1 }),
     },
