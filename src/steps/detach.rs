@@ -112,16 +112,11 @@ impl Launch {
         })
     }
 
-    /// How the leader is made, who may be the daemon. If not, it changes nothing but its session: where it shares the descriptor
-    /// table, it shares what else the daemon needs a copy of.
+    /// How the leader is made, who may be the daemon, but no supervisor. If not, it changes nothing but its session: where it shares
+    /// the descriptor table, it shares what else the daemon needs a copy of.
     fn leader_manner(&self) -> Manner {
-        if self.plan.leads_session() {
-            self.daemon_manner()
-        } else if self.shared {
-            Manner::VFORK.with(CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID)
-        } else {
-            Manner::VFORK.with(CLONE_PARENT_SETTID)
-        }
+        let shares = self.shared && !self.plan.leads_session();
+        Manner::VFORK.with(if shares { CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID } else { CLONE_PARENT_SETTID })
     }
 
     /// How the daemon is made: a supervisor executes nothing, so that nobody can wait for that.
