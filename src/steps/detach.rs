@@ -102,14 +102,17 @@ impl Launch {
     pub(super) fn child(&mut self, entry: extern "C" fn(&mut Launch) -> !, manner: Manner) -> sys::Result<Pid> {
         let files = if self.shared { CLONE_FILES } else { 0 };
         let exit_signal = if self.plan.waits() { SIGCHLD } else { 0 };
-        sys::clone(manner.with(files).with(exit_signal), entry, self, pid_place).or_else(|errno| {
-            if errno.is(EAGAIN) || errno.is(ENOMEM) {
-                return Err(errno);
+        let ordinary = manner.reduced_to(CLONE_PARENT_SETTID).with(SIGCHLD);
+        let mut manner = manner.with(files).with(exit_signal);
+        loop {
+            match sys::clone(manner, entry, self, pid_place) {
+                Err(errno) if !errno.is(EAGAIN) && !errno.is(ENOMEM) && manner != ordinary => {
+                    self.shared = false;
+                    manner = ordinary;
+                }
+                made => return made,
             }
-            self.shared = false;
-            let manner = manner.reduced_to(CLONE_PARENT_SETTID).with(SIGCHLD);
-            sys::clone(manner, entry, self, pid_place)
-        })
+        }
     }
 
     /// How the leader is made, who may be the daemon, but no supervisor. If not, it changes nothing but its session: where it shares

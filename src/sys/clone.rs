@@ -9,7 +9,7 @@ use super::call::{Result, number, value};
 use super::process::Pid;
 
 /// How a child is made: clone's flags, of which CLONE_VM and CLONE_VFORK go together, and the signal that is sent when it ends.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Manner(u32);
 
 impl Manner {
