@@ -14,6 +14,9 @@ use crate::sys::abi::{
 };
 use crate::sys::{self, Fd, Manner, Pid, room};
 
+/// How many bytes a record has: a reason's bits, and the step.
+const RECORD: u32 = 5;
+
 /// What the launcher needs of the stack to end the daemon, and more.
 const GAP: usize = 512;
 
@@ -132,10 +135,10 @@ impl Launch {
     fn listen(&mut self, ended: Reason) -> Result<(), Reason> {
         let mut verdict = None;
         loop {
-            let mut record = [0; 8];
+            let mut record = [0; RECORD as usize];
             match sys::read(self.status_pipe[0], &mut record) {
                 Ok(0) => break,
-                Ok(8) => {}
+                Ok(RECORD) => {}
                 read => {
                     // Whatever the daemon may have become, nobody will know.
                     self.step = Step::Daemon;
@@ -143,10 +146,10 @@ impl Launch {
                     break;
                 }
             }
-            let bits = u64::from_ne_bytes(record);
-            if let Some(step) = Step::numbered((bits >> 32) as usize) {
+            let [reason @ .., step] = record;
+            if let Some(step) = Step::numbered(step.into()) {
                 self.step = step;
-                match Reason::from_bits(bits as u32) {
+                match Reason::from_bits(u32::from_ne_bytes(reason)) {
                     None if self.launchers_pipe.is_some() => sys::write(self.launchers_pipe, &record)?,
                     None if self.supervisor != 0 => {}
                     None => report::step(self),
@@ -189,8 +192,8 @@ impl Launch {
         if !status.is_some() {
             return Ok(());
         }
-        let record = (self.step as u64) << 32 | u64::from(reason.map_or(0, Reason::bits));
-        sys::write(status, &record.to_ne_bytes())
+        let [a, b, c, d] = reason.map_or(0, Reason::bits).to_ne_bytes();
+        sys::write(status, &[a, b, c, d, self.step as u8])
     }
 
     /// Sends why the step failed, and ends the process. There is nobody to hear that sending failed.
