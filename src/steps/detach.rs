@@ -151,30 +151,32 @@ impl Launch {
                 self.step = step;
                 match Reason::from_bits(u32::from_ne_bytes(reason)) {
                     None if self.launchers_pipe.is_some() => sys::write(self.launchers_pipe, &record)?,
-                    None if self.supervisor != 0 => {}
-                    None => report::step(self),
+                    None => self.say_step(),
                     reason => verdict = reason,
                 }
             }
         }
-        if let Some(reason) = verdict
-            && reason.is(Reason::EXECUTING)
-        {
-            // The pid that a child of the launcher's has in its own pid namespace may be another's here.
-            if self.daemon == 0 {
-                self.daemon = reason.operand() as Pid;
+        match verdict {
+            Some(reason) if reason.is(Reason::EXECUTING) => {
+                // The pid that a child of the launcher's has in its own pid namespace may be another's here.
+                if self.daemon == 0 {
+                    self.daemon = reason.operand() as Pid;
+                }
+                self.say_step();
+                return Ok(());
             }
-            if self.supervisor == 0 {
-                self.step = Step::Execute;
-                report::step(self);
-            }
-            return Ok(());
+            None => self.step = Step::Execute,
+            _ => {}
         }
         let ended = if self.daemon == 0 { ended } else { self.end_daemon() };
-        if verdict.is_none() {
-            self.step = Step::Execute;
-        }
         Err(verdict.unwrap_or(ended))
+    }
+
+    /// Says that a step was taken; a supervisor has told its launcher, as far as that one listens.
+    fn say_step(&self) {
+        if self.supervisor == 0 {
+            report::step(self);
+        }
     }
 
     /// Kills the daemon, if it has not ended by itself; gives how it did. What a supervisor had started is in its group, and
