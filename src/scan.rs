@@ -182,11 +182,11 @@ impl Iterator for Schedule {
 pub fn is_schedule(text: Word) -> bool {
     let mut rest = text;
     let mut count = 0;
-    let mut repeated = u64::MAX; // nothing is: no time makes it longer
+    let mut spins = false; // what is repeated takes no time, as far as it was read
     loop {
         count += 1;
         if let Some(behind) = forever(rest) {
-            repeated = 0;
+            spins = true;
             rest = behind;
             continue;
         }
@@ -194,11 +194,11 @@ pub fn is_schedule(text: Word) -> bool {
             return false;
         };
         if item.signal() == 0 {
-            repeated = repeated.saturating_add(item.wait());
             count += 1; // one number alone is a schedule
         }
+        spins &= item.wait() == 0;
         if behind.first() == 0 {
-            return count > 1 && repeated != 0;
+            return count > 1 && !spins;
         }
         rest = behind.rest();
     }
