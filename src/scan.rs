@@ -181,25 +181,22 @@ impl Iterator for Schedule {
 /// Whether a text is a schedule: one number of seconds, or at least two items, of which those that are repeated take time.
 pub fn is_schedule(text: Word) -> bool {
     let mut rest = text;
-    let mut count = 0;
+    let mut enough = false;
     let mut spins = false; // what is repeated takes no time, as far as it was read
     loop {
-        count += 1;
-        if let Some(behind) = forever(rest) {
+        while let Some(repeated) = forever(rest) {
             spins = true;
-            rest = behind;
-            continue;
+            rest = repeated;
         }
         let Some((item, behind)) = item(rest) else {
             return false;
         };
-        if item.signal() == 0 {
-            count += 1; // one number alone is a schedule
-        }
+        enough |= item.signal() == 0; // one number alone
         spins &= item.wait() == 0;
         if behind.first() == 0 {
-            return count > 1 && !spins;
+            return enough && !spins;
         }
+        enough = true;
         rest = behind.rest();
     }
 }
