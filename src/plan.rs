@@ -176,7 +176,7 @@ impl Plan {
         }
         if let Some(user) = options.examine(Opt::User)
             && !options.has(Opt::Group)
-            && user.number(1 << 40).is_some_and(|(_, rest)| rest.first() == 0)
+            && scan::count(user).is_some_and(|(_, rest)| rest.first() == 0)
         {
             return Err(Reason::NEEDS_A_GROUP);
         }

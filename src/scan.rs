@@ -17,7 +17,7 @@ pub fn count(text: Word) -> Option<(u64, Word)> {
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
 pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     let negative = text.first() == b'-';
-    let (number, rest) = if negative { text.rest() } else { text }.number(1 << 40)?;
+    let (number, rest) = count(if negative { text.rest() } else { text })?;
     let number = if negative { -(number as i64) } else { number as i64 };
     (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
