@@ -14,11 +14,16 @@ pub fn count(text: Word) -> Option<(u64, Word)> {
     text.number(1 << 40)
 }
 
+/// A text without the dash that it may begin with.
+fn behind_dash(text: Word) -> Word {
+    if text.first() == b'-' { text.rest() } else { text }
+}
+
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
 pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
-    let negative = text.first() == b'-';
-    let (number, rest) = count(if negative { text.rest() } else { text })?;
-    let number = if negative { -(number as i64) } else { number as i64 };
+    let digits = behind_dash(text);
+    let (number, rest) = count(digits)?;
+    let number = if digits.is_at(text) { number as i64 } else { -(number as i64) };
     (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
 
@@ -123,7 +128,7 @@ impl Item {
 fn item(text: Word) -> Option<(Item, Word)> {
     let (item, rest) = match seconds(text) {
         Some((wait, rest)) => (wait << 7, rest),
-        None => signal(text.strip(ZStr::new(c"-")).unwrap_or(text))?,
+        None => signal(behind_dash(text))?,
     };
     rest.ends(b'/').then_some((Item(item), rest))
 }
