@@ -65,12 +65,12 @@ pub fn signal(text: Word) -> Option<(u64, Word)> {
         return name(text, ZStr::new(SIGNAL_NAMES)).map(|(index, rest)| (index + 1, rest));
     };
     let first = if end == 0 { 34 } else { u64::from(SIGRTMAX) };
-    let (offset, rest) = match rest.first() {
-        b'+' => rest.rest().number(u64::from(SIGRTMAX) - 34)?,
-        b'-' => integer(rest, 34 - i64::from(SIGRTMAX), 0)?,
+    let sign = rest.first();
+    let (offset, rest) = match sign {
+        b'+' | b'-' => rest.rest().number(u64::from(SIGRTMAX) - 34)?,
         _ => (0, rest),
     };
-    let signal = offset.wrapping_add(first);
+    let signal = if sign == b'-' { first.wrapping_sub(offset) } else { first + offset };
     (34..=u64::from(SIGRTMAX)).contains(&signal).then_some((signal, rest))
 }
 
