@@ -83,6 +83,8 @@ pub struct Plan {
     /// What was typed, and with [`Plan::read`] what follows from it.
     pub options: Options,
     values: [u64; VALUES.len()],
+    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
+    pub name: Word,
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
@@ -134,6 +136,7 @@ impl Plan {
     pub fn new(vectors: Vectors) -> Plan {
         Plan {
             values: const { [0; VALUES.len()] },
+            name: ZStr::new(c""),
             ignored: Numbers::NONE,
             kept: Numbers::NONE,
             options: Options::new(vectors),
@@ -150,6 +153,9 @@ impl Plan {
         let options = &mut self.options;
         let command = options.vectors.last.next().get();
         options.settle(Opt::Command, command);
+        if let Some(command) = command {
+            self.name = command;
+        }
         if !self.ignored.read(options.examine(Opt::IgnoreSignal), scan_ignored) {
             return Err(Reason::NOT_SIGNALS);
         }
@@ -186,7 +192,7 @@ impl Plan {
 
     /// Concludes what follows from the options, which do not contradict each other.
     fn conclude(&mut self, pid_1: bool) {
-        let name = self.name();
+        let name = self.name;
         let options = &mut self.options;
         let foreground = options.has(Opt::Foreground);
         if pid_1 && !foreground {
@@ -238,16 +244,11 @@ impl Plan {
         self.values.get(value as usize).copied().unwrap_or(0)
     }
 
-    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
-    pub fn name(&self) -> Word {
-        self.options.value(Opt::Command).unwrap_or(ZStr::new(c""))
-    }
-
     /// What COMMAND gets as its arguments; the first is its name, or that of `--argv0`. This is put there each time: a supervisor
     /// has the memory in common with the run before, which may have put a script's path there.
     pub fn arguments(&self) -> Words {
         let command = self.options.vectors.last.next();
-        command.set(self.options.value(Opt::Argv0).unwrap_or(self.name()));
+        command.set(self.options.value(Opt::Argv0).unwrap_or(self.name));
         command
     }
 
@@ -318,7 +319,7 @@ impl Plan {
 
     /// Whether COMMAND is a name to search for, and not a path.
     pub fn is_searched(&self) -> bool {
-        self.name().first() != 0 && self.name().find(b'/').first() == 0
+        self.name.first() != 0 && self.name.find(b'/').first() == 0
     }
 
     /// Whether COMMAND may have to be found from the directory where bgexec was started, which the daemon leaves.

@@ -57,7 +57,7 @@ impl Launch {
         if self.plan.is_searched() || self.plan.needs_here() {
             self.search_directories(trial)
         } else {
-            self.attempt(self.plan.name(), trial)
+            self.attempt(self.plan.name, trial)
         }
     }
 
@@ -67,7 +67,7 @@ impl Launch {
         let mut room = room::<PATH_MAX>();
         let mut path = Text::new(&mut room, Fd::NONE);
         if !self.plan.is_searched() {
-            return self.attempt_in(self.plan.name(), &mut path, trial);
+            return self.attempt_in(self.plan.name, &mut path, trial);
         }
         let variable = self.plan.options.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
         let mut directories = variable.map_or(DEFAULT_PATH, |variable| variable.past(b'='));
@@ -97,7 +97,7 @@ impl Launch {
             }
             path.push_byte(b'/');
         }
-        let name = self.plan.name();
+        let name = self.plan.name;
         if !start.is_at(name) {
             path.push(if start.ends(b':') { ZStr::new(c".") } else { start }, b':');
             path.push_byte(b'/');

@@ -248,7 +248,7 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     same("child's pidfile", string(plan.child_pidfile()) == value("child-pidfile").unwrap_or_default());
 
     let name = typed.command.first().map_or("", |name| name);
-    same("name", string(plan.name()) == name);
+    same("name", string(plan.name) == name);
     let mut arguments = typed.command.clone();
     if let (Some(first), Some(argv0)) = (arguments.first_mut(), value("argv0")) {
         argv0.clone_into(first);
