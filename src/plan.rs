@@ -296,9 +296,9 @@ impl Plan {
         }
     }
 
-    /// The path of COMMAND's own pidfile under a supervisor; empty if there is none.
-    pub fn child_pidfile(&self) -> Word {
-        self.options.value(Opt::ChildPidfile).unwrap_or(ZStr::new(c""))
+    /// The path of COMMAND's own pidfile under a supervisor.
+    pub fn child_pidfile(&self) -> Option<Word> {
+        self.options.value(Opt::ChildPidfile)
     }
 
     /// Whether COMMAND leads its session, as it must to have a controlling terminal.
@@ -307,9 +307,9 @@ impl Plan {
         self.options.has(Opt::SessionLeader)
     }
 
-    /// The pidfile's path; empty if there is none.
-    pub fn pidfile(&self) -> Word {
-        self.options.value(Opt::Pidfile).unwrap_or(ZStr::new(c""))
+    /// The pidfile's path.
+    pub fn pidfile(&self) -> Option<Word> {
+        self.options.value(Opt::Pidfile)
     }
 
     /// The file that standard stream `number` of COMMAND is to be; none if it is the null device, or what the launcher has there.

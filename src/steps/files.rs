@@ -30,7 +30,7 @@ impl Launch {
         if lock == Lock::Pidfile && self.plan.foreground() && self.word().first() != b'/' {
             self.keep_directory()?;
         }
-        let fd = open_pidfile(self.word(), O_RDWR, true)?;
+        let fd = open_pidfile(self.plan.word(self.step), O_RDWR, true)?;
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
         let own = self.own_once(fd, &others, true)?;
@@ -93,10 +93,9 @@ impl Launch {
 
 /// Opens a pidfile or lockfile, which it `may_create`, and refuses one that others could have prepared. If it was created just now,
 /// as where a file system gives every file the same owner and mode, it is removed.
-pub(super) fn open_pidfile(path: Word, access: u32, may_create: bool) -> Result<Fd, Reason> {
-    if path == c"/dev/null" {
-        return Err(Reason::NOT_A_REGULAR_FILE); // also where it is missing: others would write to what is created there
-    }
+pub(super) fn open_pidfile(path: Option<Word>, access: u32, may_create: bool) -> Result<Fd, Reason> {
+    // Also where that is missing: others would write to what is created there.
+    let path = path.and_then(|path| path.unless(c"/dev/null")).ok_or(Reason::NOT_A_REGULAR_FILE)?;
     let mut creates = false;
     loop {
         let (how, other) = if creates { (O_CREAT | O_EXCL, EEXIST) } else { (0, ENOENT) };
@@ -112,7 +111,7 @@ pub(super) fn open_pidfile(path: Word, access: u32, may_create: bool) -> Result<
             Ok(false) => sys::close(fd),
             Err(reason) => {
                 if creates {
-                    remove(fd, Fd::CWD, path);
+                    remove(fd, Fd::CWD, Some(path));
                 }
                 return Err(reason);
             }
@@ -141,7 +140,10 @@ fn is_current(fd: Fd) -> Result<bool, Reason> {
 
 /// Removes a pidfile whose daemon is dead, unless somebody else has it by now; if the directory does not allow that, or the
 /// path does not lead there from another root directory, the file is emptied.
-pub(super) fn remove(pidfile: Fd, directory: Fd, path: Word) {
+pub(super) fn remove(pidfile: Fd, directory: Fd, path: Option<Word>) {
+    let Some(path) = path else {
+        return;
+    };
     // A start that fails before it looks finds it locked by nobody, and yet it may stand for a daemon that lost its lock. But a
     // daemon that is nobody's child may be heard to have ended a moment before it gives its lock back, and that before it dies.
     let mut tries = TRIES;

@@ -244,8 +244,8 @@ fn check_plan(plan: &Plan, is_pid_1: bool, typed: &Outcome) -> Result<(), String
     same("surroundings", plan.keeps_surroundings() == (foreground || wait));
     same("identity", plan.options.has(Opt::Identity) == ["user", "group", "groups"].iter().any(|long| has(long)));
     same("primary group", plan.options.has(Opt::PrimaryGroup) == (has("user") || has("group")));
-    same("pidfile", string(plan.pidfile()) == value("pidfile").unwrap_or_default());
-    same("child's pidfile", string(plan.child_pidfile()) == value("child-pidfile").unwrap_or_default());
+    same("pidfile", plan.pidfile().map(string).as_deref() == value("pidfile"));
+    same("child's pidfile", plan.child_pidfile().map(string).as_deref() == value("child-pidfile"));
 
     let name = typed.command.first().map_or("", |name| name);
     same("name", string(plan.name) == name);
