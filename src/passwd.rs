@@ -72,5 +72,5 @@ fn is(mut text: ZStr, mut name: ZStr, end: u8, member: bool) -> bool {
         }
         (text, name) = (text.rest(), name.rest());
     }
-    text.first() == b':' || member && matches!(text.first(), b',' | b'\n' | 0)
+    matches!(text.first(), b':' | b'\n' | 0) || member && text.first() == b','
 }
