@@ -14,13 +14,14 @@ impl Launch {
     pub(super) fn adjust_oom_score(&self) -> Result<(), Reason> {
         let file = sys::open(ZStr::new(c"/proc/self/oom_score_adj"), O_WRONLY)?;
         // The kernel takes a leading zero for octal: it gets the number, not the word.
-        let score = self.plan.value(Value::OomScoreAdj) as i64;
+        let mut score = self.plan.value(Value::OomScoreAdj) as i32;
         let mut room = room::<16>();
         let mut text = Text::new(&mut room, file);
         if score < 0 {
             text.push_byte(b'-');
+            score = -score;
         }
-        text.push_decimal(score.unsigned_abs() as u32);
+        text.push_decimal(score as u32);
         let written = text.write();
         sys::close(file);
         Ok(written?)
