@@ -57,9 +57,10 @@ impl Launch {
             let copy = sys::fcntl(Fd::STDERR, F_DUPFD_CLOEXEC, 3)?;
             self.message = self.own_once(copy, &{ self.locks }, false)?;
         }
-        for (number, fd) in (0..).zip(&self.streams) {
+        for number in 0..self.streams.len() {
+            let fd = self.streams[number];
             if fd.is_some() {
-                sys::dup3(*fd, Fd(number), 0)?;
+                sys::dup3(fd, Fd(number as u32), 0)?;
             }
         }
         for index in 0..self.streams.len() {
