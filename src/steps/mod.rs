@@ -390,6 +390,6 @@ impl Launch {
 /// The caller's process group, if it is in the foreground of the terminal that is its standard input. 0 is one of an outer pid
 /// namespace, as under `unshare --pid --fork`: nobody here can tell whether it is that one, nor give it the terminal back.
 fn own_foreground() -> Option<Pid> {
-    let group = sys::getpgid(0).ok()?;
-    (sys::foreground(Fd::STDIN) == Ok(group)).then_some(group)
+    let group = sys::getpgid(0);
+    (sys::foreground(Fd::STDIN) == group).then_some(group)
 }

@@ -20,6 +20,9 @@ const GRACE: u64 = 5000;
 /// How long it may take to die after that, in milliseconds: it dies at once, but on a busy machine not before its turn.
 const DEATH: u64 = 5000;
 
+/// Every signal but those with which a terminal stops a process.
+const ALL_BUT_STOPS: SignalSet = SignalSet::ALL.without(SIGTSTP).without(SIGTTIN).without(SIGTTOU);
+
 /// How often an end is asked for that cannot be waited for, in milliseconds.
 pub(super) const POLL: u64 = 20;
 
@@ -69,7 +72,7 @@ impl Launch {
         }
         // By what comes from a terminal the kernel does not stop it where no shell could continue it.
         let _ = sys::kill(sys::getpid(), if own_foreground().is_some() { signal } else { SIGSTOP });
-        let _ = sys::rt_sigprocmask(SignalSet::ALL.without(signal), None);
+        let _ = sys::rt_sigprocmask(ALL_BUT_STOPS, None);
         let _ = sys::rt_sigprocmask(SignalSet::ALL, None);
         sys::discard_signal(SIGCONT);
         let _ = sys::kill(self.daemon, SIGCONT);
