@@ -92,15 +92,15 @@ impl Launch {
                     heard => return heard,
                 }
             }
-            // What it said before it ended counts first.
+            // What it said before it ended counts first. Where it is not a child, as where CLONE_PARENT is refused, no signal has told
+            // of that end, but the deadline is past.
             if !sys::is_ready(source, POLLIN, 0)
                 && let Some(reason) = self.ended()
             {
                 return Err(reason);
             }
             if deadline.is_past() {
-                // Of the end of a daemon that is not its child, as where CLONE_PARENT is refused, no signal tells the launcher.
-                return self.ended().map_or(verdict, Err);
+                return verdict;
             }
         }
     }
