@@ -97,18 +97,15 @@ impl Target<'_> {
     /// Sends a signal, to the process or to the group that it leads. One that has ended meanwhile is no failure.
     fn send(&self, signal: u32) -> Result<(), Reason> {
         let group = self.plan.options.has(Opt::ProcessGroup) && sys::getpgid(self.pid) == self.pid;
-        let sent = if group {
-            sys::kill(-self.pid, signal)
-        } else {
-            sys::pidfd_send_signal(self.process, signal).or_else(|errno| match errno.is(ESRCH) {
-                true => Err(errno),
-                false => sys::kill(self.pid, signal),
-            })
-        };
-        match sent {
-            Err(errno) if !errno.is(ESRCH) => Err(errno.into()),
-            _ => Ok(()),
+        // Of a group there is no descriptor.
+        let (process, pid) = if group { (Fd::NONE, -self.pid) } else { (self.process, self.pid) };
+        if sys::pidfd_send_signal(process, signal).is_err_and(|errno| !errno.is(ESRCH))
+            && let Err(errno) = sys::kill(pid, signal)
+            && !errno.is(ESRCH)
+        {
+            return Err(errno.into());
         }
+        Ok(())
     }
 
     /// Waits so many milliseconds for the end; gives whether it came.
