@@ -7,8 +7,8 @@ use crate::options::Opt;
 use crate::plan::Value;
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_EMPTY_PATH, CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD,
-    FD_CLOEXEC, O_CLOEXEC, O_DIRECTORY, O_RDONLY,
+    CLONE_FILES, CLOSE_RANGE_UNSHARE, EBADF, ENOENT, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC, O_CLOEXEC,
+    O_DIRECTORY, O_RDONLY,
 };
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Errno, Fd};
@@ -80,7 +80,7 @@ impl Launch {
     pub(super) fn own_once(&mut self, fd: Fd, others: &[Fd], lock: bool) -> Result<Fd, Reason> {
         for &other in others {
             if other.is_some() {
-                match sys::same_file(fd, other, ZStr::new(c""), AT_EMPTY_PATH) {
+                match sys::same_file(fd, other, ZStr::new(c"")) {
                     Err(errno) if errno.is(ENOENT) => {}
                     same => {
                         same?;

@@ -6,8 +6,7 @@ use super::lock::{PAUSE, TRIES, recorded_daemon};
 use super::{Launch, Step};
 use crate::report::Reason;
 use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, EAGAIN, EEXIST, ENOENT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR,
-    S_IFREG,
+    EAGAIN, EEXIST, ENOENT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
 };
 use crate::sys::zstr::{Word, ZStr};
 use crate::sys::{self, Fd, StatRoom, Text, room};
@@ -156,7 +155,7 @@ pub(super) fn remove(pidfile: Fd, directory: Fd, path: Option<Word>) {
         }
         sys::pause(PAUSE);
     }
-    let current = sys::same_file(pidfile, directory, path, AT_SYMLINK_NOFOLLOW);
+    let current = sys::same_file(pidfile, directory, path);
     if current.and_then(|()| sys::unlinkat(directory, path)).is_err() {
         let _ = sys::ftruncate(pidfile); // nothing is left to try
     }

@@ -5,9 +5,7 @@
 use super::{Launch, Lock};
 use crate::report::Reason;
 use crate::scan;
-use crate::sys::abi::{
-    AT_SYMLINK_NOFOLLOW, CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY,
-};
+use crate::sys::abi::{CLOCK_BOOTTIME, CLOCK_REALTIME, EAGAIN, ENOENT, ESRCH, F_RDLCK, F_WRLCK, O_RDONLY};
 use crate::sys::zstr::ZStr;
 use crate::sys::{self, Fd, Pid, StatRoom};
 
@@ -32,7 +30,7 @@ impl Launch {
                 Err(_) => {}
             }
         }
-        match sys::same_file(fd, self.directory, self.word(), AT_SYMLINK_NOFOLLOW) {
+        match sys::same_file(fd, self.directory, self.word()) {
             Ok(()) if pidfile => match recorded_daemon(fd) {
                 // The launcher, whose pid a script may have left there before it became bgexec.
                 Ok(pid) if pid as Pid == sys::getppid() && !self.plan.foreground() => Ok(()),

@@ -165,28 +165,30 @@ const fn device(major: u32, minor: u32) -> u32 {
     major << 8 | minor
 }
 
-/// `newfstatat(dir, path, stat, flags)`—What a path names; with AT_SYMLINK_NOFOLLOW a symbolic link is told of itself, and
-/// an empty path with AT_EMPTY_PATH is `dir` itself.
+/// How a path is looked up: a symbolic link is told of itself, and an empty path is the directory's descriptor itself.
+const LOOKUP: u32 = abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH;
+
+/// `newfstatat(dir, path, stat, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)`—What a path names.
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
 #[cfg(not(target_arch = "loongarch64"))]
 #[inline(never)]
-fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
+fn tell(dir: Fd, path: ZStr, room: &mut StatRoom) -> Result<()> {
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
-    done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), room.as_mut_ptr(), flags) })
+    done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), room.as_mut_ptr(), LOOKUP) })
 }
 
-/// `statx(dir, path, flags, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
+/// `statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
 ///
 /// # Errors
 /// [statx(2)](https://man7.org/linux/man-pages/man2/statx.2.html)
 #[cfg(target_arch = "loongarch64")]
-fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
+fn tell(dir: Fd, path: ZStr, room: &mut StatRoom) -> Result<()> {
     // SAFETY: the structure holds numbers alone.
     let mut told: abi::statx = unsafe { core::mem::zeroed() };
     // SAFETY: the kernel reads the path up to its NUL and writes the structure.
-    done(unsafe { call!(statx, dir.0, path.as_ptr(), flags, abi::STATX_BASIC_STATS, &raw mut told) })?;
+    done(unsafe { call!(statx, dir.0, path.as_ptr(), LOOKUP, abi::STATX_BASIC_STATS, &raw mut told) })?;
     // SAFETY: the structure holds numbers alone.
     let mut stat: abi::stat = unsafe { core::mem::zeroed() };
     stat.st_mode = told.stx_mode.into();
@@ -201,7 +203,7 @@ fn tell(dir: Fd, path: ZStr, room: &mut StatRoom, flags: u32) -> Result<()> {
     Ok(())
 }
 
-/// `newfstatat(fd, "", stat, AT_EMPTY_PATH)`—What a descriptor refers to.
+/// `newfstatat(fd, "", stat)`—What a descriptor refers to.
 ///
 /// # Errors
 /// [newfstatat(2)](https://man7.org/linux/man-pages/man2/newfstatat.2.html)
@@ -214,18 +216,18 @@ pub fn fstat(fd: Fd, room: &mut StatRoom) -> Result<&Stat> {
 
 #[inline(never)]
 fn tell_open(fd: Fd, room: &mut StatRoom) -> Result<()> {
-    tell(fd, ZStr::new(c""), room, abi::AT_EMPTY_PATH)
+    tell(fd, ZStr::new(c""), room)
 }
 
-/// Makes sure that a descriptor is of the file that a path names; the flags are those of newfstatat(2).
+/// Makes sure that a descriptor is of the file that a path names, or, with an empty path, of the one that `dir` is.
 ///
 /// # Errors
 /// ENOENT: it names another or none; else as [`fstat`].
-pub fn same_file(fd: Fd, dir: Fd, path: ZStr, flags: u32) -> Result<()> {
+pub fn same_file(fd: Fd, dir: Fd, path: ZStr) -> Result<()> {
     let mut rooms = [const { StatRoom::uninit() }; 2];
     let [open, named] = &mut rooms;
     let open = fstat(fd, open)?;
-    tell(dir, path, named, flags)?;
+    tell(dir, path, named)?;
     // SAFETY: every field was written.
     let named = unsafe { named.assume_init_ref() };
     if open.0.st_ino == named.0.st_ino && open.0.st_dev == named.0.st_dev { Ok(()) } else { Err(Errno::NOENT) }
