@@ -83,12 +83,12 @@ pub struct Plan {
     /// What was typed, and with [`Plan::read`] what follows from it.
     pub options: Options,
     values: [u64; VALUES.len()],
-    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
-    pub name: Word,
     /// The signals that COMMAND is to ignore.
     pub ignored: Numbers,
     /// The descriptors that COMMAND is to get.
     pub kept: Numbers,
+    /// COMMAND as typed: a path, or a name to search for; empty if there is none.
+    pub name: Word,
 }
 
 /// A set of numbers, as a list on the command line names them.
@@ -136,9 +136,9 @@ impl Plan {
     pub fn new(vectors: Vectors) -> Plan {
         Plan {
             values: const { [0; VALUES.len()] },
-            name: ZStr::new(c""),
             ignored: Numbers::NONE,
             kept: Numbers::NONE,
+            name: ZStr::new(c""),
             options: Options::new(vectors),
         }
     }
