@@ -36,9 +36,9 @@ values! {
     Signal scan::signal_to_send, SIGTERM, NOT_A_SIGNAL;
     Notify scan::notification, 0, NOT_A_NOTIFICATION;
     NotifyTimeout scan::seconds, 60_000, NOT_A_TIME;
-    AliveAfter scan::count, 0, NOT_A_TIME;
+    AliveAfter ZStr::count, 0, NOT_A_TIME;
     RestartDelay scan::seconds, 1000, NOT_A_TIME;
-    RestartCount scan::count, 0, NOT_A_COUNT;
+    RestartCount ZStr::count, 0, NOT_A_COUNT;
 }
 
 /// A default as it stands in the table.
@@ -182,7 +182,7 @@ impl Plan {
         }
         if let Some(user) = options.examine(Opt::User)
             && !options.has(Opt::Group)
-            && scan::count(user).is_some_and(|(_, rest)| rest.first() == 0)
+            && user.count().is_some_and(|(_, rest)| rest.first() == 0)
         {
             return Err(Reason::NEEDS_A_GROUP);
         }

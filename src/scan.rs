@@ -9,11 +9,6 @@ use crate::sys::zstr::{Word, ZStr};
 /// Reads a number or name at the start of a text; gives it and what follows.
 pub type Scan = fn(Word) -> Option<(u64, Word)>;
 
-/// A number of things, or of milliseconds.
-pub fn count(text: Word) -> Option<(u64, Word)> {
-    text.number(1 << 40)
-}
-
 /// A text without the dash that it may begin with.
 fn behind_dash(text: Word) -> Word {
     if text.first() == b'-' { text.rest() } else { text }
@@ -22,7 +17,7 @@ fn behind_dash(text: Word) -> Word {
 /// A number between `lowest` and `highest`, of which the lower may be negative: the bits of an i64.
 pub fn integer(text: Word, lowest: i64, highest: i64) -> Option<(u64, Word)> {
     let digits = behind_dash(text);
-    let (number, rest) = count(digits)?;
+    let (number, rest) = digits.count()?;
     let number = if digits.is_at(text) { number as i64 } else { -(number as i64) };
     (lowest <= number && number <= highest).then_some((number as u64, rest))
 }
@@ -265,5 +260,5 @@ pub fn start_time(stat: ZStr) -> Option<u64> {
     for _ in 2..22 {
         field = field.past(b' ');
     }
-    Some(field.number(u64::MAX >> 8)?.0)
+    Some(field.count()?.0)
 }

@@ -143,7 +143,13 @@ impl<'a> ZStr<'a> {
         self.digits(highest, 10)
     }
 
-    /// The same with digits of another `base`.
+    /// The same for a number of whatever has no highest one.
+    #[inline(never)]
+    pub fn count(self) -> Option<(u64, Self)> {
+        self.number(1 << 40)
+    }
+
+    /// A number like that with digits of another `base`.
     pub fn digits(self, highest: u64, base: u64) -> Option<(u64, Self)> {
         let mut rest = self;
         let mut value = 0;

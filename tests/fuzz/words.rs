@@ -169,7 +169,7 @@ fn numbers() {
                 all(scan::integer(word, -20, 19)),
                 all(scan::integer(word, -1000, 1000)),
                 all(word.digits(0o777, 8)),
-                all(scan::count(word)),
+                all(word.count()),
                 all(scan::io_class(word)),
                 all(scan::notification(word)),
             )
@@ -213,7 +213,7 @@ fn start_times() {
                 (4..=52).map(|_| format!(" {}", if dice.once_in(4) { -1 } else { dice.below(1 << 40) as i64 }));
             let numbers: Vec<_> = numbers.collect();
             let head = format!("{} ({name}) {state}", dice.below(1 << 22));
-            let start = format!(" {}", dice.below(1 << 50));
+            let start = format!(" {}", dice.below(1 << 41));
             [vec![head], numbers[..18].to_vec(), vec![start], numbers[18..].to_vec()].concat()
         },
         scan::start_time,
@@ -222,7 +222,7 @@ fn start_times() {
             let mut fields = rest.split(' ');
             let alive = !matches!(fields.next(), Some("Z" | "X"));
             // While it is made smaller, it may lack fields.
-            let started = fields.nth(18).and_then(|field| reference::number(field, u64::MAX >> 8));
+            let started = fields.nth(18).and_then(|field| reference::number(field, 1 << 40));
             started.filter(|_| alive)
         },
     );
