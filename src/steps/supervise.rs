@@ -205,7 +205,7 @@ impl Launch {
                 && let Ok(size) = sys::read(pipe, &mut buffer)
             {
                 more = true;
-                if sys::write(file, buffer.get(..size as usize).unwrap_or_default()).is_err() {
+                if sys::write(file, &buffer[..PIPE_BUF.min(size as usize)]).is_err() {
                     report::discard_signals_of_write();
                 }
             }
