@@ -63,15 +63,15 @@ impl Identity {
     fn set_groups(&mut self, are_named: bool) -> Result<(), Reason> {
         let primary = [self.gid];
         let alone = self.count == 0 && !are_named;
-        let asked = if alone { &primary } else { self.groups.get(..self.count).unwrap_or_default() };
+        let asked = if alone { &primary } else { &self.groups[..self.groups.len().min(self.count)] };
         let Err(errno) = sys::setgroups(asked) else {
             return Ok(());
         };
         if alone {
             self.join(self.gid)?;
         }
-        let count = self.count;
-        let held = self.groups.get_mut(count..).unwrap_or_default();
+        let count = self.groups.len().min(self.count);
+        let held = &mut self.groups[count..];
         for index in 0..sys::getgroups(held)? as usize {
             let group = self.groups.get(count + index).copied().unwrap_or(0);
             self.join(group)?; // which changes nothing if it is asked for
