@@ -277,12 +277,9 @@ impl Launch {
         let mut first = Step::Trust;
         let mut attempts = ATTEMPTS;
         loop {
-            let done = if self.plan.foreground() {
-                self.take(first, ORDER.len())
-            } else {
-                self.take(first, Step::Session as usize).and_then(|()| self.detach())
-            };
-            let Err(reason) = done else {
+            // In the foreground the last step is this process's own, from which it does not come back but for a failure.
+            let end = if self.plan.foreground() { ORDER.len() } else { Step::Session as usize };
+            let Err(reason) = self.take(first, end).and_then(|()| self.detach()) else {
                 return Ok(());
             };
             if reason == Reason::PATH_CHANGED && attempts > 0 {
