@@ -23,19 +23,23 @@ const GAP: usize = 512;
 impl Launch {
     /// Makes the status pipe.
     pub(super) fn open_pipe(&mut self) -> Result<(), Reason> {
-        self.status_pipe = self.own_pipe()?;
+        let mut ends = [Fd::NONE; 2];
+        self.own_pipe(&mut ends)?;
+        self.status_pipe = ends;
         Ok(())
     }
 
     /// Makes a pipe of the launch's own.
     #[inline(never)]
-    pub(super) fn own_pipe(&mut self) -> Result<[Fd; 2], Reason> {
-        let [read, write] = sys::pipe()?;
+    pub(super) fn own_pipe(&mut self, ends: &mut [Fd; 2]) -> Result<(), Reason> {
+        sys::pipe(ends)?;
+        let [read, write] = ends;
         let used = self.used;
-        self.used |= bit(write); // so that the other end is not moved there
-        let read = self.own(read, false)?;
-        self.used = used | bit(read);
-        Ok([read, self.own(write, false)?])
+        self.used |= bit(*write); // so that the other end is not moved there
+        *read = self.own(*read, false)?;
+        self.used = used | bit(*read);
+        *write = self.own(*write, false)?;
+        Ok(())
     }
 
     /// Makes the daemon and waits for its verdict.

@@ -29,7 +29,9 @@ impl Launch {
             self.plan.options.vectors.remove(variable);
             self.plan.options.vectors.append(variable);
         } else {
-            self.notification = self.own_pipe()?;
+            let mut ends = [Fd::NONE; 2];
+            self.own_pipe(&mut ends)?;
+            self.notification = ends;
         }
         Ok(())
     }

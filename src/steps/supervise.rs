@@ -226,7 +226,9 @@ impl Launch {
             }
             let file = sys::fcntl(standard, F_DUPFD_CLOEXEC, 3)?;
             let file = self.own(file, false)?;
-            let [pipe, write] = self.own_pipe()?;
+            let mut ends = [Fd::NONE; 2];
+            self.own_pipe(&mut ends)?;
+            let [pipe, write] = ends;
             sys::dup3(write, standard, 0)?;
             self.release(write);
             self.outputs[number - 1] = Output { pipe, file };

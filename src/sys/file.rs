@@ -330,15 +330,13 @@ pub fn mknod_character(path: ZStr, major: u32, minor: u32) -> Result<()> {
     done(unsafe { call!(mknodat, abi::AT_FDCWD, path.as_ptr(), mode, device(major, minor)) })
 }
 
-/// `pipe2(O_CLOEXEC)`—A pipe: its read end, its write end.
+/// `pipe2(O_CLOEXEC)`—Make a pipe; the ends become its read end and its write end.
 ///
 /// # Errors
 /// [pipe2(2)](https://man7.org/linux/man-pages/man2/pipe2.2.html)
-pub fn pipe() -> Result<[Fd; 2]> {
-    let mut ends = [Fd::NONE; 2];
+pub fn pipe(ends: &mut [Fd; 2]) -> Result<()> {
     // SAFETY: the kernel writes two descriptors.
-    done(unsafe { call!(pipe2, ends.as_mut_ptr(), abi::O_CLOEXEC) })?;
-    Ok(ends)
+    done(unsafe { call!(pipe2, ends.as_mut_ptr(), abi::O_CLOEXEC) })
 }
 
 /// `fchdir(fd)`—Change the working directory to an open one.
