@@ -85,7 +85,7 @@ steps! {
     /// Launcher: gets every orphan as its child, if it is init.
     Adopt "adopt orphans" Init Always |launch| launch.adopt();
     /// Launcher: descriptors 0 to 2 that were closed are taken, so that nothing opened later lands on them.
-    Fill "fill descriptors" Always Always |launch| launch.fill();
+    Fill "fill descriptors" Always Always Launch::fill;
     /// Launcher: all descriptors of `--keep-fd` are open.
     Keep "keep" KeepFd KeepFd |launch| launch.keep();
     /// Launcher: the ids of the user are known, and if it was named its variables are set.
@@ -109,7 +109,7 @@ steps! {
     /// Launcher: so is the pidfile.
     OpenPidfile "open" Pidfile Pidfile |launch| launch.open_lock(Lock::Pidfile);
     /// Launcher: there is a status pipe.
-    Pipe "create a pipe" Detaches Always |launch| launch.open_pipe();
+    Pipe "create a pipe" Detaches Always Launch::open_pipe;
     /// Leader: leads a new session, which has no terminal.
     Session "create a session" Session Always |_| Ok(()); // before there is a daemon: see `detach`
     /// Leader: has made the daemon.
