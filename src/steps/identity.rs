@@ -110,18 +110,18 @@ impl Launch {
                 && gid != NO_ID
             {
                 (self.identity.uid, self.identity.gid) = (passwd::id(uid), gid);
-                self.bring(ZStr::new(c"HOME="), directory, b':')?;
+                self.bring(ZStr::new(c"HOME="), directory)?;
                 let shell = if shell.ends(b'\n') { SHELL } else { shell };
-                self.bring(ZStr::new(c"SHELL="), shell, b'\n')?;
-                self.bring(ZStr::new(c"USER="), user, b':')?;
-                return self.bring(ZStr::new(c"LOGNAME="), user, b':');
+                self.bring(ZStr::new(c"SHELL="), shell)?;
+                self.bring(ZStr::new(c"USER="), user)?;
+                return self.bring(ZStr::new(c"LOGNAME="), user);
             }
         }
     }
 
     /// Sets a variable, unless the command line sets it.
-    fn bring(&mut self, name: Word, value: Word, end: u8) -> Result<(), Reason> {
-        self.plan.options.vectors.set_default(sys::mmap_string(name, value, end).ok_or(Errno::NOMEM)?);
+    fn bring(&mut self, name: Word, value: Word) -> Result<(), Reason> {
+        self.plan.options.vectors.set_default(sys::mmap_variable(name, value).ok_or(Errno::NOMEM)?);
         Ok(())
     }
 

@@ -25,7 +25,7 @@ impl Launch {
             let socket = sys::notification_socket(&mut address)?;
             self.notification[0] = self.own(socket, false)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
-            let variable = sys::mmap_string(ZStr::new(c"NOTIFY_SOCKET=@"), name, 0).ok_or(Errno::NOMEM)?;
+            let variable = sys::mmap_variable(ZStr::new(c"NOTIFY_SOCKET=@"), name).ok_or(Errno::NOMEM)?;
             self.plan.options.vectors.remove(variable);
             self.plan.options.vectors.append(variable);
         } else {

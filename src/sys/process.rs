@@ -328,13 +328,15 @@ pub(super) fn mmap_bytes<const COUNT: usize>() -> Option<&'static mut [u8; COUNT
     Some(unsafe { &mut *bytes.as_mut_ptr().cast() })
 }
 
-/// The same for a string: `first`, and behind it what `second` has before `end`, which is not in the first. It is cut off
-/// where it is too long to be a variable.
-pub fn mmap_string(first: ZStr, second: ZStr, end: u8) -> Option<Word> {
+/// The same for a variable: its name and a `=`, and behind it the value, which ends with its text, its field or its line. It is
+/// cut off where it is too long.
+pub fn mmap_variable(name: ZStr, value: ZStr) -> Option<Word> {
     let room = mmap_bytes::<{ ARGUMENT_MAX + 1 }>()?;
     let mut length = 0;
-    for &(mut text) in &[first, second] {
-        while let Some((byte, rest)) = text.split_before(end) {
+    for &(mut text) in &[name, value] {
+        while let Some((byte, rest)) = text.split_before(b':')
+            && byte != b'\n'
+        {
             *room.get_mut(length)? = byte;
             length += 1;
             text = rest;
