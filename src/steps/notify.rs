@@ -26,8 +26,7 @@ impl Launch {
             self.notification[0] = self.own(socket, false)?;
             let name = ZStr::terminate(address.get_mut(SOCKET_NAME..).unwrap_or_default());
             let variable = sys::mmap_variable(ZStr::new(c"NOTIFY_SOCKET=@"), name).ok_or(Errno::NOMEM)?;
-            self.plan.options.vectors.remove(variable);
-            self.plan.options.vectors.append(variable);
+            self.plan.options.vectors.replace(variable);
         } else {
             let mut ends = [Fd::NONE; 2];
             self.own_pipe(&mut ends)?;

@@ -364,14 +364,15 @@ impl Vectors {
     /// Sets a variable in place of the inherited one, unless it was added before.
     pub fn set_default(&mut self, entry: Word) {
         if self.envp.find_variable(entry).is_none_or(|place| place >= self.inherited) {
-            self.remove(entry);
-            self.append(entry);
+            self.replace(entry);
         }
     }
 
-    /// Adds an entry at the end of the environment. It takes room from the auxiliary vector, which nobody reads any more and
-    /// which has more than 30 slots on every kernel: enough for the few variables that bgexec sets of its own.
-    pub fn append(&mut self, entry: Word) {
+    /// Sets a variable in place of any other, at the end of the environment. It takes room from the auxiliary vector, which nobody
+    /// reads any more and which has more than 30 slots on every kernel: enough for the few variables that bgexec sets of its own.
+    #[inline(never)]
+    pub fn replace(&mut self, entry: Word) {
+        self.remove(entry);
         let end = self.end();
         // SAFETY: the auxiliary vector follows the environment's NULL.
         let next = Words(unsafe { end.0.add(1) });
