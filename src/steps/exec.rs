@@ -66,14 +66,18 @@ impl Launch {
     fn search_directories(&self, trial: Trial) -> Errno {
         let mut room = room::<PATH_MAX>();
         let mut path = Text::new(&mut room, Fd::NONE);
-        if !self.plan.is_searched() {
-            return self.attempt_in(self.plan.name, &mut path, trial);
+        let is_searched = self.plan.is_searched();
+        let mut directories = self.plan.name;
+        if is_searched {
+            let variable = self.plan.options.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
+            directories = variable.map_or(DEFAULT_PATH, |variable| variable.past(b'='));
         }
-        let variable = self.plan.options.vectors.envp.find_variable(ZStr::new(c"PATH")).and_then(Words::get);
-        let mut directories = variable.map_or(DEFAULT_PATH, |variable| variable.past(b'='));
         let mut denied = Errno::NOENT;
         loop {
             let errno = self.attempt_in(directories, &mut path, trial);
+            if !is_searched {
+                return errno;
+            }
             match errno.number().get() {
                 EACCES => denied = errno,
                 ENOENT | ENOTDIR | ELOOP | ENAMETOOLONG => {}
