@@ -65,7 +65,6 @@ impl Launch {
     #[inline(never)]
     fn search_directories(&self, trial: Trial) -> Errno {
         let mut room = room::<PATH_MAX>();
-        let mut path = Text::new(&mut room, Fd::NONE);
         let is_searched = self.plan.is_searched();
         let mut directories = self.plan.name;
         if is_searched {
@@ -74,7 +73,7 @@ impl Launch {
         }
         let mut denied = Errno::NOENT;
         loop {
-            let errno = self.attempt_in(directories, &mut path, trial);
+            let errno = self.attempt_in(directories, Text::new(&mut room, Fd::NONE), trial);
             if !is_searched {
                 return errno;
             }
@@ -92,8 +91,7 @@ impl Launch {
 
     /// Tries COMMAND in the directory that `start`, a list, begins with; or by its path, if that is `start`. What is relative
     /// is in the directory where bgexec was started, or that of `-c`; so is an empty directory.
-    fn attempt_in(&self, start: Word, path: &mut Text, trial: Trial) -> Errno {
-        path.clear();
+    fn attempt_in(&self, start: Word, mut path: Text, trial: Trial) -> Errno {
         if start.first() != b'/' && self.plan.needs_here() {
             match self.here {
                 Ok(here) => path.push(here, 0),

@@ -73,12 +73,6 @@ impl<'a> Text<'a> {
         unsafe { from_raw_parts(self.bytes.as_ptr().cast(), self.length as usize) }
     }
 
-    /// Makes the text empty again.
-    pub fn clear(&mut self) {
-        self.length = 0;
-        self.written = Ok(());
-    }
-
     /// Writes what is not written yet.
     ///
     /// # Errors
