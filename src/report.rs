@@ -279,9 +279,6 @@ impl From<Errno> for Reason {
     }
 }
 
-/// No words.
-const NOTHING: [Option<Word>; 2] = [None; 2];
-
 /// Memory for a line; more than that is written in parts.
 const LINE: usize = 512;
 
@@ -335,7 +332,7 @@ impl Text<'_> {
 /// Says what was done or, with a reason, what bgexec was unable to do: on which words, why, and in which words that ends.
 /// There is nobody to tell that this was not possible.
 #[inline(never)]
-fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, end: &[Option<Word>; 2]) {
+fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, end: Option<&[Option<Word>; 2]>) {
     // What the kernel sends a writer that nobody reads must neither end it nor be taken for a signal to COMMAND.
     let mut mask = SignalSet::NONE;
     let _ = sys::rt_sigprocmask(SignalSet::ALL, Some(&mut mask));
@@ -347,7 +344,9 @@ fn say(to: Fd, verb: Word, words: &[Option<Word>; 2], reason: Option<Reason>, en
     if let Some(reason) = reason {
         text.push_reason(reason);
     }
-    text.push_words(end);
+    if let Some(end) = end {
+        text.push_words(end);
+    }
     text.push_byte(b'\n');
     if text.write().is_err() {
         discard_signals_of_write();
@@ -364,19 +363,19 @@ pub fn discard_signals_of_write() {
 /// Says what is wrong with the command line; gives the exit status.
 #[inline(never)]
 pub fn misuse(options: &Options, reason: Reason) -> u32 {
-    say(Fd::STDERR, ZStr::new(c"use"), &options.examined(), Some(reason), &NOTHING);
+    say(Fd::STDERR, ZStr::new(c"use"), &options.examined(), Some(reason), None);
     125
 }
 
 /// Says that a step was taken, if `--verbose` asks for that.
 pub fn step(launch: &Launch) {
     if launch.plan.options.has(Opt::Verbose) {
-        say_step(launch, None, &NOTHING);
+        say_step(launch, None, None);
     }
 }
 
 #[inline(never)]
-fn say_step(launch: &Launch, reason: Option<Reason>, end: &[Option<Word>; 2]) {
+fn say_step(launch: &Launch, reason: Option<Reason>, end: Option<&[Option<Word>; 2]>) {
     let step = launch.step;
     say(launch.message, line(TEXTS, step as usize), &[launch.plan.word(step), None], reason, end);
 }
@@ -406,14 +405,15 @@ pub fn failure(launch: &Launch, reason: Reason) -> u32 {
             return status;
         }
     }
+    let time = [options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))), Some(ZStr::new(c"s"))];
     let end = if status == 124 {
-        [options.value(Opt::NotifyTimeout).or(Some(ZStr::new(c"60"))), Some(ZStr::new(c"s"))]
+        Some(&time)
     } else if launch.step == Step::Wait && reason.is_end() {
-        [Some(ZStr::new(c"before it was ready")), None]
+        Some(&[Some(ZStr::new(c"before it was ready")), None])
     } else {
-        NOTHING
+        None
     };
-    say_step(launch, Some(reason), &end);
+    say_step(launch, Some(reason), end);
     status
 }
 
@@ -436,7 +436,7 @@ fn printed(text: &mut Text, what: Word) -> u32 {
     let Err(errno) = text.write() else {
         return 0;
     };
-    say(Fd::STDERR, ZStr::new(c"print"), &[Some(what), None], Some(errno.into()), &NOTHING);
+    say(Fd::STDERR, ZStr::new(c"print"), &[Some(what), None], Some(errno.into()), None);
     125
 }
 
