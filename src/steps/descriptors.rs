@@ -77,7 +77,7 @@ impl Launch {
 
     /// The same for a file that may be open already as one of the `others`: then it is that one.
     #[inline(never)]
-    pub(super) fn own_once(&mut self, fd: Fd, others: &[Fd], lock: bool) -> Result<Fd, Reason> {
+    pub(super) fn own_once(&mut self, fd: Fd, others: &[Fd; 3], lock: bool) -> Result<Fd, Reason> {
         for &other in others {
             if other.is_some() {
                 match sys::same_file(fd, other, ZStr::new(c"")) {

@@ -38,7 +38,7 @@ impl Launch {
             let output = self.streams[1];
             fd = open_file(Fd::CWD, file, number != 0)?;
             // One description for both outputs, so that neither overwrites the other's lines.
-            fd = self.own_once(fd, &[output], false)?;
+            fd = self.own_once(fd, &[output, Fd::NONE, Fd::NONE], false)?;
         } else if !fd.is_some() {
             fd = null_device()?;
             fd = self.own(fd, false)?;
