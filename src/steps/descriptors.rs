@@ -154,7 +154,7 @@ impl Launch {
             while at < size
                 && let Some(entry) = buffer.get_mut(at..size)
                 // struct linux_dirent64: an entry's size, here below 256, is at byte 16 or 17, its name at byte 19.
-                && let Some(&[low, high, _]) = entry.get(16..19)
+                && let Some(&[low, high, _, _]) = entry.get(16..20)
             {
                 at += usize::from(low | high);
                 let name = ZStr::terminate(entry.get_mut(19..).unwrap_or_default());
