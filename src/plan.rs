@@ -195,15 +195,9 @@ impl Plan {
         let name = self.name;
         let options = &mut self.options;
         let foreground = options.has(Opt::Foreground);
-        if pid_1 && !foreground {
-            options.imply(Opt::Init, true);
-        }
-        if options.has(Opt::Init) {
-            options.imply(Opt::Wait, true);
-        }
-        if options.has(Opt::Ctty) {
-            options.imply(Opt::SessionLeader, true);
-        }
+        options.imply(Opt::Init, options.has(Opt::Init) | pid_1 & !foreground);
+        options.imply(Opt::Wait, options.has(Opt::Wait) | options.has(Opt::Init));
+        options.imply(Opt::SessionLeader, options.has(Opt::SessionLeader) | options.has(Opt::Ctty));
         let leads = options.has(Opt::SessionLeader);
         let closes = !options.has(Opt::NoClose);
         options.imply(Opt::Always, true);
