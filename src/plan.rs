@@ -203,17 +203,17 @@ impl Plan {
         options.imply(Opt::Always, true);
         options.imply(Opt::Detaches, !foreground);
         // Under init COMMAND is in the terminal's foreground.
-        options.imply(Opt::Session, !foreground && (leads || !options.has(Opt::Init)));
+        options.imply(Opt::Session, !foreground & (leads | !options.has(Opt::Init)));
         // A session's leader leads a process group already.
-        options.imply(Opt::GroupLeader, !foreground && !leads);
-        options.imply(Opt::Unshares, !foreground && closes);
+        options.imply(Opt::GroupLeader, !foreground & !leads);
+        options.imply(Opt::Unshares, !foreground & closes);
         options.imply(Opt::Closes, closes);
         options.settle(Opt::PrimaryGroup, options.value(Opt::Group).or(options.value(Opt::User)));
         options.settle(Opt::Identity, options.value(Opt::Groups).or(options.value(Opt::PrimaryGroup)));
         let waits = options.has(Opt::Wait) | options.has(Opt::Notify) | options.has(Opt::AliveAfter);
         options.imply(Opt::Waits, waits | options.has(Opt::PrintPid));
-        let keeps = foreground || options.has(Opt::Wait);
-        let leaves = !keeps || options.has(Opt::Chroot);
+        let keeps = foreground | options.has(Opt::Wait);
+        let leaves = !keeps | options.has(Opt::Chroot);
         if leaves && !options.has(Opt::Chdir) {
             options.settle(Opt::Chdir, Some(ZStr::new(c"/")));
             options.imply(Opt::NeedsHere, !matches!(name.first(), 0 | b'/') && !options.has(Opt::Chroot));
