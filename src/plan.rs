@@ -214,7 +214,7 @@ impl Plan {
         options.imply(Opt::Waits, waits | options.has(Opt::PrintPid));
         let keeps = foreground | options.has(Opt::Wait);
         let leaves = !keeps | options.has(Opt::Chroot);
-        if leaves && !options.has(Opt::Chdir) {
+        if leaves & !options.has(Opt::Chdir) {
             options.settle(Opt::Chdir, Some(ZStr::new(c"/")));
             options.imply(Opt::NeedsHere, !matches!(name.first(), 0 | b'/') && !options.has(Opt::Chroot));
         }

@@ -270,7 +270,7 @@ impl Launch {
         let plan = &self.plan;
         self.umask = sys::umask(0);
         self.used = plan.kept.low | plan.notification_bit() | 0b111;
-        self.shared = plan.includes(Step::Unshare) && !plan.options.has(Opt::Restart);
+        self.shared = plan.includes(Step::Unshare) & !plan.options.has(Opt::Restart);
         if plan.needs_here() {
             self.here = sys::getcwd();
         }
@@ -375,7 +375,7 @@ impl Launch {
 
     /// Sets the file mode creation mask that was asked for, or else 0, or the inherited one.
     fn set_umask(&self) -> Result<(), Reason> {
-        let keeps = self.plan.keeps_surroundings() && !self.plan.options.has(Opt::Umask);
+        let keeps = self.plan.keeps_surroundings() & !self.plan.options.has(Opt::Umask);
         let mask = if keeps { self.umask } else { self.plan.value(Value::Umask) as u32 };
         if mask != 0 {
             sys::umask(mask); // else it is that already
