@@ -177,6 +177,8 @@ reasons! {
     LIMIT_REFUSED "not permitted for RLIMIT_"
     /// The lockfile or pidfile is COMMAND's own, too.
     IS_CHILD_PIDFILE "is the child pidfile"
+    /// The lockfile or a pidfile is an output that a signal opens anew, too.
+    IS_REOPENED "reopened by -H"
     /// Contradicts `--status`.
     NOT_WITH_STATUS "not with -T"
     /// Contradicts `--foreground`.

@@ -4,6 +4,7 @@
 
 use super::lock::{PAUSE, TRIES, recorded_daemon};
 use super::{Launch, Step};
+use crate::options::Opt;
 use crate::report::Reason;
 use crate::sys::abi::{
     EAGAIN, EEXIST, ENOENT, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
@@ -30,6 +31,11 @@ impl Launch {
             self.keep_directory()?;
         }
         let fd = open_pidfile(self.plan.word(self.step), O_RDWR, true)?;
+        // What is opened anew is closed before, and its lock would go with that.
+        let is_output = |output: &Fd| sys::same_file(fd, *output, ZStr::new(c"")).is_ok();
+        if self.plan.options.has(Opt::Sighup) && self.streams[1..].iter().any(is_output) {
+            return Err(Reason::IS_REOPENED);
+        }
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
         let own = self.own_once(fd, &others, true)?;

@@ -469,6 +469,24 @@ fn has_a_pidfile_of_its_own() {
     }
 }
 
+/// Where an output is opened anew the file is closed, and its lock would be gone while status 0 says that it is held.
+#[test]
+fn reopens_no_file_that_is_locked() {
+    for lock in ["-p", "-l", "--child-pidfile"] {
+        for output in ["-o", "-e", "-O"] {
+            let sandbox = Sandbox::new();
+            sandbox.write("x", "");
+            symlink(".", sandbox.path("here")).expect("it is ours");
+            let launch = sandbox.bgexec(&["-r", "-H", lock, "here/x", output, "x"]).probe(["stay"]).run();
+            launch.assert_unable(125, "open here/x: reopened by -H");
+            assert!(sandbox.is_deserted());
+        }
+        let sandbox = Sandbox::new();
+        sandbox.write("x", "");
+        sandbox.bgexec(&["-r", "-C", "0", "-H", lock, "x", "-i", "x"]).words(["/bin/true"]).run().assert_started();
+    }
+}
+
 /// Without that it would not go with its supervisor.
 #[test]
 fn does_not_run_where_nothing_ends_it_with_the_supervisor() {

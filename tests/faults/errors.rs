@@ -80,7 +80,7 @@ fn errnos(call: &Call) -> &'static [i32] {
         nr::SOCKET => &[EPERM, EACCES, ENFILE, EMFILE, ENOMEM, ENOSYS],
         nr::BIND => &[EPERM, EACCES, EINVAL, ENOMEM, EADDRINUSE],
         nr::SETSOCKOPT | nr::GETSOCKNAME | nr::RECVMSG => &[EPERM, ENOMEM, ENOBUFS],
-        nr::GETPGID | nr::KILL => &[EPERM],
+        nr::GETPGID | nr::KILL | nr::TGKILL => &[EPERM],
         nr::GETPID | nr::GETPPID | nr::GETEUID | nr::UMASK | nr::CLOCK_GETTIME | nr::EXIT_GROUP => &[],
         other => panic!("call {other} is made, and nothing is known of its errors"),
     }
