@@ -122,8 +122,8 @@ impl Launch {
         }
     }
 
-    /// How the leader is made, who may be the daemon, but no supervisor. If not, it changes nothing but its session: where it shares
-    /// the descriptor table, it shares what else the daemon needs a copy of.
+    /// How the leader is made, who may be the daemon, but no supervisor. If not, it changes nothing but its session: where it
+    /// shares the descriptor table, it shares what else the daemon needs a copy of.
     fn leader_manner(&self) -> Manner {
         let shares = self.shared & !self.plan.leads_session();
         Manner::VFORK.with(if shares { CLONE_FS | CLONE_SIGHAND | CLONE_PARENT_SETTID } else { CLONE_PARENT_SETTID })

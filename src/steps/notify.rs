@@ -93,8 +93,8 @@ impl Launch {
                     heard => return heard,
                 }
             }
-            // What it said before it ended counts first. Where it is not a child, as where CLONE_PARENT is refused, no signal has told
-            // of that end, but the deadline is past.
+            // What it said before it ended counts first. Of the end of one that is no child, as where CLONE_PARENT is refused, no
+            // signal tells: it is seen when the deadline is past.
             if !sys::is_ready(source, POLLIN, 0)
                 && let Some(reason) = self.ended()
             {

@@ -179,7 +179,8 @@ fn tell(dir: Fd, path: ZStr, room: &mut StatRoom) -> Result<()> {
     done(unsafe { call!(newfstatat, dir.0, path.as_ptr(), room.as_mut_ptr(), LOOKUP) })
 }
 
-/// `statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, stat)`—The same, on the architecture that has nothing else for it.
+/// `statx(dir, path, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, stat)`—The same, on the architecture that has
+/// nothing else for it.
 ///
 /// # Errors
 /// [statx(2)](https://man7.org/linux/man-pages/man2/statx.2.html)
