@@ -78,19 +78,12 @@ impl Launch {
     /// The same for a file that may be open already as one of the `others`: then it is that one.
     #[inline(never)]
     pub(super) fn own_once(&mut self, fd: Fd, others: &[Fd; 3], lock: bool) -> Result<Fd, Reason> {
-        for &other in others {
-            if other.is_some() {
-                match sys::same_file(fd, other, ZStr::new(c"")) {
-                    Err(errno) if errno.is(ENOENT) => {}
-                    same => {
-                        same?;
-                        sys::close(fd);
-                        return Ok(other);
-                    }
-                }
-            }
+        let other = open_as(fd, others)?;
+        if !other.is_some() {
+            return self.own(fd, lock);
         }
-        self.own(fd, lock)
+        sys::close(fd);
+        Ok(other)
     }
 
     /// Closes an own file.
@@ -180,6 +173,23 @@ impl Launch {
     fn stays(&self, number: u32) -> bool {
         if number < BOUNDARY { self.used >> number & 1 != 0 } else { self.plan.keeps(number) }
     }
+}
+
+/// Which of the `others` a file is open as, too; [`Fd::NONE`] if it is none of them.
+#[inline(never)]
+pub(super) fn open_as(fd: Fd, others: &[Fd; 3]) -> Result<Fd, Reason> {
+    for &other in others {
+        if other.is_some() {
+            match sys::same_file(fd, other, ZStr::new(c"")) {
+                Err(errno) if errno.is(ENOENT) => {}
+                same => {
+                    same?;
+                    return Ok(other);
+                }
+            }
+        }
+    }
+    Ok(Fd::NONE)
 }
 
 /// The bit of a descriptor in [`Launch::used`]: none from the boundary on.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::descriptors::open_as;
 use super::lock::{PAUSE, TRIES, recorded_daemon};
 use super::{Launch, Step};
 use crate::options::Opt;
@@ -31,13 +32,13 @@ impl Launch {
             self.keep_directory()?;
         }
         let fd = open_pidfile(self.plan.word(self.step), O_RDWR, true)?;
-        // What is opened anew is closed before, and its lock would go with that.
-        let is_output = |output: &Fd| sys::same_file(fd, *output, ZStr::new(c"")).is_ok();
-        if self.plan.options.has(Opt::Sighup) && self.streams[1..].iter().any(is_output) {
-            return Err(Reason::IS_REOPENED);
-        }
         let others = self.locks;
         self.locks[lock as usize] = fd; // so that it is removed if the next fails
+        // What is opened anew is closed before, and its lock would go with that.
+        let [_, output, error] = self.streams;
+        if self.plan.options.has(Opt::Sighup) && open_as(fd, &[output, error, Fd::NONE])?.is_some() {
+            return Err(Reason::IS_REOPENED);
+        }
         let own = self.own_once(fd, &others, true)?;
         self.locks[lock as usize] = own;
         // Into that goes COMMAND's pid, and into the others none or the supervisor's.
